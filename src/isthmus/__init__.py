@@ -1,0 +1,1 @@
+"""Isthmus joins search deployments that live in separate environments."""

@@ -1,0 +1,1 @@
+"""What holds the documents: one `Engine` contract, several implementations."""

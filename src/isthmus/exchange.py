@@ -1,0 +1,315 @@
+"""The words that cross package and process borders: requests, results and the contracts.
+
+The records are :class:`msgspec.Struct` so that the same values travel between nodes
+without a second set of types. A new member always gets a default: a peer of the
+version before must be able to read what this one writes, and the other way round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any, Final, Protocol, TypeAlias
+
+import msgspec
+
+from isthmus.names import IndexName, IndicesOptions
+
+Json: TypeAlias = Any
+JsonObject: TypeAlias = dict[str, Any]
+SortValue: TypeAlias = str | int | float | bool | None
+
+DEFAULT_TRACK_TOTAL_HITS: Final = 10_000
+DEFAULT_PAGE_SIZE: Final = 10
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of every value here: frozen, compared by value, readable by older peers."""
+
+
+class SortKey(Record, frozen=True, kw_only=True):
+    """One key to sort by. ``field`` may be ``_score`` or ``_doc``.
+
+    ``missing`` is ``_last``, ``_first`` or a value to use in place of one that is absent.
+    ``date_format`` is how the caller wants dates of this key rendered (None: epoch milliseconds).
+    """
+
+    field: str
+    descending: bool = False
+    missing: SortValue = "_last"
+    unmapped_type: str | None = None
+    mode: str | None = None
+    date_format: str | None = None
+
+
+class SearchRequest(Record, frozen=True, kw_only=True):
+    """What one cluster is asked. Query, source filter and aggregations keep their JSON form.
+
+    ``track_total_hits``: True counts exactly, False not at all, a number counts up to it.
+    ``aggregations`` is in combinable form by the time a target sees it: see
+    :mod:`isthmus.search.aggregations`.
+    """
+
+    query: Json = None
+    post_filter: Json = None
+    offset: int = 0
+    size: int = DEFAULT_PAGE_SIZE
+    sort: tuple[SortKey, ...] = ()
+    search_after: tuple[SortValue, ...] | None = None
+    source: Json = True
+    aggregations: JsonObject = {}
+    track_total_hits: bool | int = DEFAULT_TRACK_TOTAL_HITS
+    track_scores: bool = False
+    min_score: float | None = None
+    timeout_milliseconds: int | None = None
+    terminate_after: int | None = None
+    version: bool = False
+    seq_no_primary_term: bool = False
+
+
+class FieldAccess(Record, frozen=True, kw_only=True):
+    """The fields a principal may see: in ``granted`` (patterns; None is all), not in ``excepted``."""
+
+    granted: tuple[str, ...] | None = None
+    excepted: tuple[str, ...] = ()
+
+
+class IndexSelection(Record, frozen=True, kw_only=True):
+    """One existing index that may be read, and what of it.
+
+    A document is visible when it matches every query of ``document_filters`` (each already
+    the OR of one role set). A field is visible when every entry of ``field_access`` lets it.
+    """
+
+    index: IndexName
+    document_filters: tuple[Json, ...] = ()
+    field_access: tuple[FieldAccess, ...] = ()
+
+
+class Hit(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
+    """One document found. ``source`` is JSON text; None when it was not asked for."""
+
+    index: str
+    id: str
+    score: float | None = None
+    source: bytes | None = None
+    sort: tuple[SortValue, ...] | None = None
+    version: int | None = None
+    seq_no: int | None = None
+    primary_term: int | None = None
+
+
+class ShardCounts(Record, frozen=True, kw_only=True):
+    """Shards asked, and how they answered. ``skipped`` ones count as successful too."""
+
+    total: int = 0
+    successful: int = 0
+    skipped: int = 0
+    failed: int = 0
+
+
+class FailureReport(Record, frozen=True, kw_only=True):
+    """A failure as data: what crosses a border instead of an exception.
+
+    ``kind`` is the name of a :class:`isthmus.errors.FailureKind` member; ``index`` is None
+    where a whole cluster failed.
+    """
+
+    kind: str
+    error_type: str
+    reason: str
+    fault: str = "here"
+    metadata: JsonObject = {}
+    caused_by: FailureReport | None = None
+    index: str | None = None
+
+
+class TotalHits(Record, frozen=True, kw_only=True):
+    """How many documents match: exactly (``eq``) or at least (``gte``)."""
+
+    value: int
+    relation: str = "eq"
+
+
+class SearchResult(Record, frozen=True, kw_only=True):
+    """What one cluster answers. ``total`` is None when it was not to be tracked.
+
+    ``aggregations`` is in combinable form. ``hits`` are in their final order within this cluster.
+    """
+
+    took_milliseconds: int = 0
+    timed_out: bool = False
+    terminated_early: bool | None = None
+    shards: ShardCounts = ShardCounts()
+    total: TotalHits | None = None
+    max_score: float | None = None
+    hits: tuple[Hit, ...] = ()
+    aggregations: JsonObject = {}
+    failures: tuple[FailureReport, ...] = ()
+
+
+class WriteKind(Enum):
+    """What a write does. CREATE refuses to replace; UPDATE merges into what is there."""
+
+    INDEX = "index"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+class WriteOperation(Record, frozen=True, kw_only=True):
+    """One write to one index.
+
+    ``id`` is None to have one made (INDEX and CREATE only). ``source`` is the document's JSON
+    text; for UPDATE it is the request's body (``doc``, ``doc_as_upsert``, ``upsert``, ``detect_noop``).
+    """
+
+    kind: WriteKind
+    id: str | None = None
+    source: bytes = b""
+    if_seq_no: int | None = None
+    if_primary_term: int | None = None
+    version: int | None = None
+    version_type: str = "internal"
+
+
+class WriteOutcome(Record, frozen=True, kw_only=True):
+    """What became of one write. ``result`` is created, updated, deleted, not_found or noop.
+
+    With ``failure`` set nothing was changed by this operation.
+    """
+
+    id: str
+    result: str = ""
+    version: int = -1
+    seq_no: int = -2
+    primary_term: int = 0
+    failure: FailureReport | None = None
+
+
+class StoredDocument(Record, frozen=True, kw_only=True):
+    """A document as it is stored now, before any refresh."""
+
+    id: str
+    version: int
+    seq_no: int
+    primary_term: int
+    source: bytes
+
+
+class IndexDescription(Record, frozen=True, kw_only=True):
+    """An index as its owner sees it. ``settings`` is the flat form: ``index.number_of_shards`` and so on.
+
+    ``mappings`` is the current mapping with what was added dynamically.
+    """
+
+    name: IndexName
+    uuid: str
+    created_milliseconds: int
+    settings: JsonObject = {}
+    mappings: JsonObject = {}
+    aliases: JsonObject = {}
+    hidden: bool = False
+    closed: bool = False
+
+
+class IndexStatistics(Record, frozen=True, kw_only=True):
+    """Counts of one index: live documents as of the last refresh, deleted ones, bytes on disk."""
+
+    documents: int
+    deleted_documents: int
+    size_bytes: int
+    max_seq_no: int = -1
+
+
+class RefreshPolicy(Enum):
+    """When a write becomes visible to search. Elasticsearch's ``refresh`` parameter."""
+
+    NONE = "false"
+    IMMEDIATE = "true"
+    WAIT_UNTIL = "wait_for"
+
+
+class SearchTarget(Protocol):
+    """One cluster that can be searched on behalf of one caller: this one, or one far away."""
+
+    async def search(
+        self, expressions: tuple[str, ...], options: IndicesOptions, request: SearchRequest
+    ) -> SearchResult:
+        """Search the indices that these expressions name in that cluster, as this caller may.
+
+        Raises :class:`isthmus.errors.Failure`, with fault REMOTE for what the far side did or
+        failed to do. Cancelling the call abandons the search.
+        """
+        ...
+
+
+class Engine(Protocol):
+    """What holds the documents of a deployment.
+
+    Names are exact and exist unless said otherwise: expressions are resolved and permission is
+    checked before an engine is called. Every method raises only
+    :class:`isthmus.errors.Failure`; anything else is a bug of the engine.
+    """
+
+    def indices(self) -> Mapping[IndexName, IndexDescription]:
+        """Answer every index as it is now. Cheap: no disk, no network."""
+        ...
+
+    async def create_index(
+        self, name: IndexName, settings: JsonObject, mappings: JsonObject, aliases: JsonObject
+    ) -> None:
+        """Create an index.
+
+        Raises a failure of type ``resource_already_exists_exception``, or of
+        ``mapper_parsing_exception`` or ``illegal_argument_exception`` for what it cannot do.
+        """
+        ...
+
+    async def delete_index(self, name: IndexName) -> None:
+        """Remove an index and everything in it."""
+        ...
+
+    async def put_mapping(self, name: IndexName, mappings: JsonObject) -> None:
+        """Merge these properties into the mapping; a conflict changes nothing and is a failure."""
+        ...
+
+    async def put_settings(self, name: IndexName, settings: JsonObject) -> None:
+        """Change dynamic settings (flat form); None as a value restores the default."""
+        ...
+
+    async def write(
+        self, name: IndexName, operations: Sequence[WriteOperation], refresh: RefreshPolicy
+    ) -> list[WriteOutcome]:
+        """Apply the operations in order and answer one outcome for each.
+
+        When this returns, everything that it acknowledges survives the death of the process.
+        """
+        ...
+
+    async def get(self, name: IndexName, document_id: str) -> StoredDocument | None:
+        """Answer the document as last written, whether refreshed or not."""
+        ...
+
+    async def refresh(self, names: Sequence[IndexName]) -> None:
+        """Make every write acknowledged before this call visible to search."""
+        ...
+
+    async def search(self, selections: Sequence[IndexSelection], request: SearchRequest) -> SearchResult:
+        """Search these indices; ``aggregations`` come back in the combinable form they were asked in.
+
+        No selection at all is a valid search that finds nothing. Cancelling abandons the search.
+        """
+        ...
+
+    async def count(self, selections: Sequence[IndexSelection], query: Json) -> int:
+        """Count the documents that match, exactly."""
+        ...
+
+    async def statistics(self, names: Sequence[IndexName]) -> Mapping[IndexName, IndexStatistics]:
+        """Answer the counts of these indices."""
+        ...
+
+    async def close(self) -> None:
+        """Flush and release everything. No other method is called afterwards."""
+        ...

@@ -1,0 +1,1 @@
+"""The dialects spoken over HTTP; shared here: requests, responses and routing."""

@@ -1,0 +1,1 @@
+"""The data API, as Elasticsearch's clients speak it."""

@@ -1,0 +1,52 @@
+"""Failures as Elasticsearch words them: the one place where a kind becomes a status."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from isthmus.errors import Failure, FailureKind
+from isthmus.rest.http import Response, json_response
+
+STATUS_OF_KIND: Final = {
+    FailureKind.INVALID_REQUEST: 400,
+    FailureKind.UNAUTHENTICATED: 401,
+    FailureKind.FORBIDDEN: 403,
+    FailureKind.NOT_FOUND: 404,
+    FailureKind.METHOD_NOT_ALLOWED: 405,
+    FailureKind.NOT_ACCEPTABLE: 406,
+    FailureKind.CONFLICT: 409,
+    FailureKind.TOO_LARGE: 413,
+    FailureKind.UNSUPPORTED_MEDIA_TYPE: 415,
+    FailureKind.TOO_MANY_REQUESTS: 429,
+    FailureKind.INTERNAL: 500,
+    FailureKind.UNAVAILABLE: 503,
+    FailureKind.TIMED_OUT: 504,
+}
+
+#: what Elasticsearch offers a caller without (valid) credentials
+CHALLENGES: Final = ('Basic realm="security", charset="UTF-8"', "ApiKey")
+
+
+def failure_object(failure: Failure) -> dict[str, Any]:
+    """Answer ``{"type", "reason", …}``: the form in which a failure stands inside a larger answer."""
+    described: dict[str, Any] = {"type": failure.error_type, "reason": failure.reason}
+    described.update(failure.metadata)
+    if failure.caused_by is not None:
+        described["caused_by"] = failure_object(failure.caused_by)
+    return described
+
+
+def failure_response(failure: Failure) -> Response:
+    """Answer the whole error response: ``{"error": {…, "root_cause": […]}, "status": n}``."""
+    status = STATUS_OF_KIND[failure.kind]
+    root = failure
+    while root.caused_by is not None:
+        root = root.caused_by
+    described = failure_object(failure)
+    root_cause = {name: value for name, value in failure_object(root).items() if name != "caused_by"}
+    headers: tuple[tuple[str, str], ...] = ()
+    if failure.kind is FailureKind.UNAUTHENTICATED:
+        headers = tuple(("WWW-Authenticate", challenge) for challenge in CHALLENGES)
+    return json_response(
+        {"error": {"root_cause": [root_cause], **described}, "status": status}, status, headers
+    )

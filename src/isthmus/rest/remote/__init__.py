@@ -1,0 +1,1 @@
+"""The far side of a link: what a node answers to other clusters' nodes."""

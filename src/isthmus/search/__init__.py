@@ -1,0 +1,1 @@
+"""One search over many clusters: plan, ask, merge."""

@@ -1,0 +1,1 @@
+"""Records in SQL: tables, migrations, and the repositories the rules ask for."""
