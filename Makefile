@@ -1,0 +1,39 @@
+# Two commands for a new machine with Python 3.11+ and make:
+#   make demo    two environments, connected, searched together (ONCE=1 stops after the searches)
+#   make test    everything that the tests need, and all of them
+
+BIN := .venv/bin
+
+.PHONY: help demo test lint bench clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p' $(MAKEFILE_LIST) | head -3
+
+.venv/.installed: pyproject.toml scripts/make-venv
+	@scripts/make-venv .venv
+	@echo "installing isthmus into .venv"
+	@$(BIN)/pip install --quiet --editable '.[demo]'
+	@touch $@
+
+.venv/.installed-for-tests: .venv/.installed
+	@echo "installing what the tests and checks need"
+	@$(BIN)/pip install --quiet --group test --group lint
+	@touch $@
+
+demo: .venv/.installed
+	@$(BIN)/isthmus demo $(if $(ONCE),--once)
+
+test: .venv/.installed-for-tests
+	@$(BIN)/pytest $(ARGS)
+
+lint: .venv/.installed-for-tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.installed-for-tests
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
