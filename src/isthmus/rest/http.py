@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import parse_qsl
+from typing import Any, Protocol
+from urllib.parse import unquote_to_bytes
 
 import orjson
 
-from isthmus.errors import illegal_argument, parsing_failure
+from isthmus.errors import Failure, illegal_argument, parsing_failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +74,34 @@ def parse_json(text: bytes) -> Any:
         raise failure from None
 
 
-def parse_query_string(query: str) -> dict[str, str]:
-    """Answer the parameters of a query string; a name without ``=`` has the value ``""``."""
+def percent_decoded(text: str) -> str:
+    """Answer the text with its ``%xx`` replaced; raises a 400 failure where that is not UTF-8."""
+    if "%" not in text:
+        return text
+    for position, character in enumerate(text):
+        if character == "%" and not _is_hexadecimal(text[position + 1 : position + 3]):
+            raise illegal_argument(f"invalid escape sequence [{text[position : position + 3]}] in the URL")
     try:
-        return dict(parse_qsl(query, keep_blank_values=True, errors="strict"))
-    except (UnicodeDecodeError, ValueError):
-        raise illegal_argument("failed to decode the query string as UTF-8") from None
+        return unquote_to_bytes(text).decode("utf-8")
+    except UnicodeDecodeError:
+        raise illegal_argument("the URL does not decode to UTF-8 text") from None
+
+
+def _is_hexadecimal(digits: str) -> bool:
+    return len(digits) == 2 and all(digit in "0123456789abcdefABCDEF" for digit in digits)  # noqa: PLR2004 - %xx
+
+
+def parse_query_string(query: str) -> dict[str, str]:
+    """Answer the parameters of a query string; a name without ``=`` has the value ``""``.
+
+    Of a name given twice the last value counts. Raises a 400 failure for what is not UTF-8.
+    """
+    parameters: dict[str, str] = {}
+    for part in query.split("&"):
+        if part:
+            name, _, value = part.partition("=")
+            parameters[percent_decoded(name.replace("+", " "))] = percent_decoded(value.replace("+", " "))
+    return parameters
 
 
 def boolean_parameter(parameters: Mapping[str, str], name: str, default: bool) -> bool:  # noqa: FBT001
@@ -103,3 +125,23 @@ def integer_parameter(parameters: Mapping[str, str], name: str, default: int) ->
         return int(value)
     except ValueError:
         raise illegal_argument(f"Failed to parse int parameter [{name}] with value [{value[:100]}]") from None
+
+
+class HttpApplication(Protocol):
+    """What a port serves: whole requests in, responses out. No method may raise."""
+
+    async def handle(self, request: Request) -> Response:
+        """Answer the request. Cancelled where nobody waits for the answer any more."""
+        ...
+
+    async def admit(self, head: Request) -> Response | None:
+        """Answer why a large body is not even read, or None to read it. ``head.body`` is empty."""
+        ...
+
+    def refuse(self, failure: Failure) -> Response:
+        """Answer, in this application's dialect, for a request that never became one."""
+        ...
+
+    def may_be_abandoned(self, method: str, path: str) -> bool:
+        """Tell whether work for this request may stop half-way when its caller goes away."""
+        ...
