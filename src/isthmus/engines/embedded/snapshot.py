@@ -1,0 +1,54 @@
+"""A view of one index that stays as it was while it is open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import tantivy
+
+from isthmus.engines.embedded.analysis import Analyzers
+from isthmus.engines.embedded.columns import MappingColumns
+from isthmus.engines.embedded.mapping import Mapping
+from isthmus.names import IndexName
+
+
+class SourceRow(NamedTuple):
+    """One document as it was written by one operation. ``source`` is JSON text."""
+
+    id: str
+    version: int
+    seq_no: int
+    primary_term: int
+    source: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One index as of its last refresh, together with the mapping and columns that fit it.
+
+    Safe to use from any thread. Make it with ``EmbeddedIndex.snapshot()`` and keep it open
+    for as long as ``source_by_seq`` may be called: afterwards old sources may be gone.
+    """
+
+    name: IndexName
+    index: tantivy.Index
+    searcher: tantivy.Searcher
+    mapping: Mapping
+    columns: MappingColumns
+    analyzers: Analyzers
+    max_result_window: int
+    read_sources: Callable[[Sequence[int]], list[SourceRow]]
+
+    @property
+    def schema(self) -> tantivy.Schema:
+        """Answer the library's schema, which some of its queries need."""
+        return self.index.schema
+
+    def source_by_seq(self, sequence_numbers: Sequence[int]) -> list[SourceRow]:
+        """Answer the documents that these operations wrote, in the order asked.
+
+        Raises a failure of kind INTERNAL for a number that no visible document has.
+        """
+        return self.read_sources(sequence_numbers)
