@@ -1,0 +1,255 @@
+"""May this caller do that? Every decision here is a function of values.
+
+A caller's role sets are a conjunction: each of them must allow an action. Within a set roles add
+up: one that allows it is enough, documents and fields that any of them shows are visible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+
+from isthmus.errors import Failure, index_not_found
+from isthmus.exchange import FieldAccess, IndexSelection, Json
+from isthmus.names import IndexName, IndicesOptions, KnownIndex, is_wildcard, resolve_expressions
+from isthmus.names.date_math import resolve_date_math
+from isthmus.security.denial import action_denied, remote_action_denied
+from isthmus.security.field_security import union_of_documents, union_of_fields
+from isthmus.security.patterns import matcher_of_any
+from isthmus.security.principal import (
+    IndexPrivileges,
+    Principal,
+    RemoteClusterPrivileges,
+    RemoteIndexPrivileges,
+    RoleDescriptor,
+)
+from isthmus.security.privileges import cluster_privilege, index_privilege, is_cluster_action
+from isthmus.security.restricted import is_restricted
+
+#: the name of the role that a caller's privileges for another cluster travel as
+REMOTE_USER_ROLE_NAME = "_remote_user"
+
+
+def require_cluster_action(principal: Principal, action: str) -> None:
+    """Return if every role set allows this cluster action; raises a 403 ``security_exception`` otherwise."""
+    if not may_do_cluster_action(principal, action):
+        raise action_denied(principal, action)
+
+
+def may_do_cluster_action(principal: Principal, action: str) -> bool:
+    """Tell whether every role set allows this cluster action."""
+    return bool(principal.role_sets) and all(
+        any(_grants_cluster_action(name, action) for role in roles for name in role.cluster)
+        for roles in principal.role_sets
+    )
+
+
+def require_index_action(principal: Principal, action: str, names: Iterable[str]) -> None:
+    """Return if the action is allowed on each of these names (indices or aliases, existing or not).
+
+    Raises a 403 ``security_exception`` that names those on which it is not.
+    """
+    names = tuple(names)
+    denied = [name for name in names if not may_do_index_action(principal, action, name)]
+    if denied or not (names or _allowed_somewhere(principal, action)):
+        raise action_denied(principal, action, denied)
+
+
+def may_do_index_action(principal: Principal, action: str, name: str) -> bool:
+    """Tell whether every role set allows this action on the index or alias of this name."""
+    return bool(principal.role_sets) and all(
+        any(_entry_allows(entry, action, name) for role in roles for entry in role.indices)
+        for roles in principal.role_sets
+    )
+
+
+def select_indices(
+    principal: Principal,
+    action: str,
+    expressions: Sequence[str],
+    options: IndicesOptions,
+    known: Mapping[IndexName, KnownIndex],
+    now_milliseconds: int | None = None,
+) -> tuple[IndexSelection, ...]:
+    """Answer the indices that these expressions name and this caller may see for this action.
+
+    Wildcards silently narrow to what is allowed. Raises a 403 ``security_exception`` for a name
+    that is not allowed (left out with ``ignore_unavailable``), ``index_not_found_exception`` (404)
+    for one that does not exist, and 403 for a caller who may do this nowhere at all.
+    """
+    if not _allowed_somewhere(principal, action):
+        raise action_denied(principal, action, expressions)
+    addressed = _allowed_expressions(principal, action, expressions, options, now_milliseconds)
+    if expressions and not addressed:
+        if options.allow_no_indices:
+            return ()
+        raise index_not_found(",".join(expressions))
+    reachable, stand_ins = _reachable(principal, action, known)
+    selections = []
+    for name in resolve_expressions(addressed, reachable, options, now_milliseconds):
+        index, names = stand_ins.get(name, (name, (str(name),)))
+        selections.append(selection_of(principal, action, index, names))
+    return tuple(selections)
+
+
+def selection_of(
+    principal: Principal, action: str, index: IndexName, reached_as: Sequence[str] | None = None
+) -> IndexSelection:
+    """Answer what of this index the caller may see, reached by its own name or by these aliases.
+
+    The caller must have been found allowed already: a role set without a matching entry hides
+    nothing here.
+    """
+    document_filters: list[Json] = []
+    field_access: list[FieldAccess] = []
+    names = tuple(reached_as) if reached_as is not None else (str(index),)
+    for roles in principal.role_sets:
+        entries = [
+            entry
+            for role in roles
+            for entry in role.indices
+            if any(_entry_allows(entry, action, name) for name in names)
+        ]
+        documents = union_of_documents(entries)
+        if documents is not None:
+            document_filters.append(documents)
+        fields = union_of_fields(entries)
+        if fields is not None:
+            field_access.append(fields)
+    return IndexSelection(
+        index=index, document_filters=tuple(document_filters), field_access=tuple(field_access)
+    )
+
+
+def remote_role_descriptors(
+    principal: Principal, alias: str, action: str = "indices:data/read/search"
+) -> tuple[tuple[RoleDescriptor, ...], ...]:
+    """Answer what the caller may do on the cluster of this alias, as plain privileges for over there.
+
+    One element for each of the caller's role sets; the far side must require **every** one of them.
+    Raises a 403 ``security_exception``, worded for ``action``, when a set gives nothing there.
+    """
+    sets = []
+    for roles in principal.role_sets:
+        descriptor = _remote_descriptor(roles, alias)
+        relevant = descriptor.cluster if is_cluster_action(action) else descriptor.indices
+        if not relevant:
+            raise remote_action_denied(principal, action, alias)
+        sets.append((descriptor,))
+    if not sets:
+        raise remote_action_denied(principal, action, alias)
+    return tuple(sets)
+
+
+def _remote_descriptor(roles: Iterable[RoleDescriptor], alias: str) -> RoleDescriptor:
+    cluster: dict[str, None] = {}
+    indices: dict[str, IndexPrivileges] = {}
+    for role in roles:
+        for remote in role.remote_cluster:
+            if _applies_to(remote, alias):
+                cluster.update(dict.fromkeys(remote.privileges))
+        for remote_indices in role.remote_indices:
+            if _applies_to(remote_indices, alias):
+                entry = _as_plain(remote_indices)
+                indices[repr(entry)] = entry
+    return RoleDescriptor(name=REMOTE_USER_ROLE_NAME, cluster=tuple(cluster), indices=tuple(indices.values()))
+
+
+def _applies_to(entry: RemoteIndexPrivileges | RemoteClusterPrivileges, alias: str) -> bool:
+    return matcher_of_any(entry.clusters)(alias)
+
+
+def _as_plain(entry: RemoteIndexPrivileges) -> IndexPrivileges:
+    return IndexPrivileges(
+        names=entry.names,
+        privileges=entry.privileges,
+        field_security=entry.field_security,
+        query=entry.query,
+        allow_restricted_indices=entry.allow_restricted_indices,
+    )
+
+
+def _allowed_expressions(
+    principal: Principal,
+    action: str,
+    expressions: Sequence[str],
+    options: IndicesOptions,
+    now_milliseconds: int | None,
+) -> tuple[str, ...]:
+    """Drop or refuse the exact names that are not allowed; wildcards narrow later."""
+    allowed: list[str] = []
+    denied: list[str] = []
+    wildcard_seen = False
+    for expression in expressions:
+        name = resolve_date_math(expression, now_milliseconds).partition("::")[0]
+        excluding = wildcard_seen and expression.startswith("-")
+        if excluding or is_wildcard(name) or (expression == "_all" and len(expressions) == 1):
+            wildcard_seen = True
+            allowed.append(expression)
+        elif may_do_index_action(principal, action, name):
+            allowed.append(expression)
+        elif not options.ignore_unavailable:
+            denied.append(name)
+    if denied:
+        raise action_denied(principal, action, denied)
+    return tuple(allowed)
+
+
+def _reachable(
+    principal: Principal, action: str, known: Mapping[IndexName, KnownIndex]
+) -> tuple[dict[IndexName, KnownIndex], dict[IndexName, tuple[IndexName, tuple[str, ...]]]]:
+    """Answer the indices as this caller may address them, and the real names behind stand-ins.
+
+    An index whose own name is not allowed but one of whose aliases is can be named by that alias
+    only: it stands in the table under a name that nobody can ask for.
+    """
+    reachable: dict[IndexName, KnownIndex] = {}
+    stand_ins: dict[IndexName, tuple[IndexName, tuple[str, ...]]] = {}
+    for name, index in known.items():
+        aliases = {
+            alias: parameters
+            for alias, parameters in index.aliases.items()
+            if may_do_index_action(principal, action, alias)
+        }
+        key = name
+        if not may_do_index_action(principal, action, name):
+            if not aliases:
+                continue
+            key = IndexName("\0" * (len(stand_ins) + 1))
+            stand_ins[key] = (name, tuple(aliases))
+        reachable[key] = KnownIndex(name=key, hidden=index.hidden, closed=index.closed, aliases=aliases)
+    return reachable, stand_ins
+
+
+def _allowed_somewhere(principal: Principal, action: str) -> bool:
+    return bool(principal.role_sets) and all(
+        any(_entry_has_action(entry.privileges, action) for role in roles for entry in role.indices)
+        for roles in principal.role_sets
+    )
+
+
+def _entry_allows(entry: IndexPrivileges, action: str, name: str) -> bool:
+    if is_restricted(name) and not entry.allow_restricted_indices:
+        return False
+    return _entry_has_action(entry.privileges, action) and matcher_of_any(entry.names)(name)
+
+
+@lru_cache(maxsize=8192)
+def _entry_has_action(privileges: tuple[str, ...], action: str) -> bool:
+    return any(_grants_index_action(name, action) for name in privileges)
+
+
+@lru_cache(maxsize=8192)
+def _grants_index_action(privilege: str, action: str) -> bool:
+    try:
+        return index_privilege(privilege).allow(action)
+    except Failure:
+        return False  # a role of a newer version may hold a privilege that this one does not know
+
+
+@lru_cache(maxsize=8192)
+def _grants_cluster_action(privilege: str, action: str) -> bool:
+    try:
+        return cluster_privilege(privilege).allow(action)
+    except Failure:
+        return False
