@@ -1,0 +1,1 @@
+"""The demonstration: two environments, connected, searched together on real data."""
