@@ -1,0 +1,96 @@
+"""The cluster settings of this node: loaded once, changed under one lock, followed by the links.
+
+Persistent settings are stored; transient ones last until the node stops, as they last in
+Elasticsearch until the whole cluster does. Transient wins over persistent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from isthmus.errors import Failure
+from isthmus.names import ClusterAlias
+from isthmus.remotes.flat_settings import FlatSettings, SettingsUpdate, SettingValue, updated
+from isthmus.remotes.records import ClusterSettingsRecords
+from isthmus.remotes.settings import RemoteSettings, check_update, remotes_of
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSettings:
+    """The settings at one moment; ``effective`` is transient over persistent."""
+
+    persistent: FlatSettings = field(default_factory=dict)
+    transient: FlatSettings = field(default_factory=dict)
+
+    @property
+    def effective(self) -> dict[str, SettingValue]:
+        """Answer what counts."""
+        return {**self.persistent, **self.transient}
+
+    def after(self, persistent: SettingsUpdate, transient: SettingsUpdate) -> ClusterSettings:
+        """Answer the settings after an update; raises a 400 failure and changes nothing otherwise."""
+        check_update(transient, "transient")
+        check_update(persistent, "persistent")
+        following = ClusterSettings(updated(self.persistent, persistent), updated(self.transient, transient))
+        remotes_of(following.effective)
+        return following
+
+
+class ClusterSettingsService:
+    """Holds the current settings and tells the followers of each change.
+
+    ``follower`` is called with the enabled remotes after every change and once after loading.
+    """
+
+    def __init__(
+        self,
+        records: ClusterSettingsRecords,
+        follower: Callable[[Mapping[ClusterAlias, RemoteSettings]], None],
+    ) -> None:
+        self._records = records
+        self._follower = follower
+        self._lock = asyncio.Lock()
+        self._settings = ClusterSettings()
+
+    @property
+    def current(self) -> ClusterSettings:
+        """The settings as they are now."""
+        return self._settings
+
+    async def load(self) -> None:
+        """Read what is stored; call once before serving.
+
+        Settings that no longer pass validation (stored by another version) are kept and answered,
+        but connect nothing: a node must start even then.
+        """
+        async with self._lock:
+            self._settings = ClusterSettings(persistent=await self._records.load())
+            try:
+                remotes = remotes_of(self._settings.effective)
+            except Failure as failure:
+                logger.error("stored remote cluster settings are not valid", extra={"reason": failure.reason})  # noqa: TRY400 - the reason says it all
+                remotes = {}
+            self._follower(remotes)
+
+    async def update(self, persistent: SettingsUpdate, transient: SettingsUpdate) -> ClusterSettings:
+        """Apply both updates or neither; when this returns the persistent ones survive a crash.
+
+        Raises a 400 failure that names the first setting which cannot be.
+        """
+        async with self._lock:
+            following = self._settings.after(persistent, transient)
+            if following.persistent != self._settings.persistent:
+                # Shielded: a caller that goes away must not leave memory and disk apart.
+                await asyncio.shield(self._save(following))
+            self._settings = following
+            self._follower(remotes_of(following.effective))
+            return following
+
+    async def _save(self, following: ClusterSettings) -> None:
+        await self._records.save(following.persistent)
+        self._settings = following

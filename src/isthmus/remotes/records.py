@@ -1,0 +1,64 @@
+"""What remote clusters need from elsewhere: stored settings, secrets, the node's own identity."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from isthmus.remotes.flat_settings import FlatSettings
+from isthmus.settings import (
+    COMPATIBLE_VERSION,
+    MINIMUM_INDEX_COMPATIBLE_VERSION,
+    MINIMUM_WIRE_COMPATIBLE_VERSION,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeIdentity:
+    """What this node tells of itself to others. ``software_version`` is Isthmus's own."""
+
+    node_id: str
+    node_name: str
+    cluster_id: str
+    cluster_name: str
+    software_version: str
+    compatible_version: str = COMPATIBLE_VERSION
+    minimum_wire_compatible_version: str = MINIMUM_WIRE_COMPATIBLE_VERSION
+    minimum_index_compatible_version: str = MINIMUM_INDEX_COMPATIBLE_VERSION
+
+
+class ClusterSettingsRecords(Protocol):
+    """The persistent cluster settings, wherever they are kept."""
+
+    async def load(self) -> FlatSettings:
+        """Answer every persistent setting; empty where nothing was ever saved."""
+        ...
+
+    async def save(self, settings: FlatSettings) -> None:
+        """Replace all persistent settings at once: after this returns they survive a crash."""
+        ...
+
+
+class Revealable(Protocol):
+    """A secret that shows itself only when asked."""
+
+    def reveal(self) -> str:
+        """Answer the secret itself. Never log what this answers."""
+        ...
+
+
+class SecureSettings(Protocol):
+    """The keystore, as far as remote clusters need it."""
+
+    def names(self) -> Collection[str]:
+        """Answer the names of all entries."""
+        ...
+
+    def get(self, name: str) -> Revealable | None:
+        """Answer an entry's secret, None where there is none."""
+        ...
+
+    def reload_if_changed(self) -> bool:
+        """Read the file again if it has changed; tell whether it had."""
+        ...

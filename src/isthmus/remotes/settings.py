@@ -1,0 +1,230 @@
+"""Every ``cluster.remote.*`` setting: names, defaults, validation with Elasticsearch's messages.
+
+Pure. Secrets are never here: an alias's cross-cluster key lives in the keystore under
+:func:`credentials_name`. Mode *sniff* is parsed and validated like mode *proxy*, and then refused: sniffing
+needs the remote's publish addresses to be reachable, which no managed platform offers (Elastic Cloud and
+Elastic Cloud Enterprise support proxy mode only; so does Isthmus).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from isthmus.errors import illegal_argument
+from isthmus.names import ClusterAlias, parse_cluster_alias
+from isthmus.remotes.address import HostAndPort
+from isthmus.remotes.flat_settings import FlatSettings, SettingsUpdate, SettingValue
+from isthmus.remotes.known_settings import KEPT_WITHOUT_EFFECT, METADATA_PREFIX
+from isthmus.remotes.setting_values import (
+    Compression,
+    ConnectionMode,
+    read_address,
+    read_addresses,
+    read_boolean,
+    read_compression,
+    read_compression_scheme,
+    read_connections,
+    read_interval_seconds,
+    read_mode,
+    read_server_name,
+)
+
+PREFIX: Final = "cluster.remote."
+#: default of Elasticsearch since 8.15
+DEFAULT_SKIP_UNAVAILABLE: Final = True
+#: default of Elasticsearch; here it is the most connections, not the number kept open
+DEFAULT_PROXY_SOCKET_CONNECTIONS: Final = 18
+DEFAULT_INITIAL_CONNECT_TIMEOUT_SECONDS: Final = 30.0
+
+#: settings that exist in Elasticsearch, belong to the node's file and cannot change while it runs
+STATIC_SETTINGS: Final = {
+    "cluster.remote.initial_connect_timeout": "30s",
+    "cluster.remote.connections_per_cluster": "3",
+    "cluster.remote.node.attr": "",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteSettings:
+    """One enabled alias in proxy mode: complete and valid.
+
+    ``ping_interval_seconds`` None leaves the interval to the link. ``server_name`` "" means the
+    host of the address.
+    """
+
+    alias: ClusterAlias
+    proxy_address: HostAndPort
+    server_name: str = ""
+    proxy_socket_connections: int = DEFAULT_PROXY_SOCKET_CONNECTIONS
+    skip_unavailable: bool = DEFAULT_SKIP_UNAVAILABLE
+    compression: Compression = Compression.INDEXING_DATA
+    ping_interval_seconds: float | None = None
+    initial_connect_timeout_seconds: float = DEFAULT_INITIAL_CONNECT_TIMEOUT_SECONDS
+
+    @property
+    def expected_name(self) -> str:
+        """The name that the server's certificate must hold."""
+        return self.server_name or self.proxy_address.host
+
+    def connects_like(self, other: RemoteSettings) -> bool:
+        """Tell whether connections opened for ``other`` can stay: only ``skip_unavailable`` may differ."""
+        mine = (self.proxy_address, self.server_name, self.proxy_socket_connections, self.compression)
+        theirs = (other.proxy_address, other.server_name, other.proxy_socket_connections, other.compression)
+        return mine == theirs and self.ping_interval_seconds == other.ping_interval_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _AliasSetting:
+    """One setting that an alias has. ``mode``: the only mode it may be used with."""
+
+    read: Callable[[str, SettingValue], Any]
+    mode: ConnectionMode | None = None
+    needs_enabled: bool = False
+
+
+_ALIAS_SETTINGS: Final[Mapping[str, _AliasSetting]] = {
+    "mode": _AliasSetting(read_mode),
+    "skip_unavailable": _AliasSetting(read_boolean, needs_enabled=True),
+    "transport.compress": _AliasSetting(read_compression, needs_enabled=True),
+    "transport.compression_scheme": _AliasSetting(read_compression_scheme, needs_enabled=True),
+    "transport.ping_schedule": _AliasSetting(read_interval_seconds, needs_enabled=True),
+    "seeds": _AliasSetting(read_addresses, ConnectionMode.SNIFF),
+    "node_connections": _AliasSetting(read_connections, ConnectionMode.SNIFF),
+    "proxy": _AliasSetting(read_address, ConnectionMode.SNIFF),
+    "proxy_address": _AliasSetting(read_address, ConnectionMode.PROXY),
+    "proxy_socket_connections": _AliasSetting(read_connections, ConnectionMode.PROXY),
+    "server_name": _AliasSetting(read_server_name, ConnectionMode.PROXY),
+}
+
+
+def credentials_name(alias: str) -> str:
+    """Answer the keystore's entry for this alias's cross-cluster key."""
+    return f"{PREFIX}{alias}.credentials"
+
+
+def check_update(update: SettingsUpdate, kind: str) -> None:
+    """Refuse the first setting that does not exist or cannot change (``kind``: persistent, transient).
+
+    Checks each key and value alone; :func:`remotes_of` checks what they amount to together.
+    """
+    for key, value in update.items():
+        if value is None and (key.endswith("*") or _is_subtree(key)):
+            continue
+        _check_key(key, kind)
+        if value is not None and key.startswith(PREFIX):
+            _, name = _split(key)
+            _ALIAS_SETTINGS[name].read(key, value)
+
+
+def remotes_of(settings: FlatSettings) -> dict[ClusterAlias, RemoteSettings]:
+    """Answer every enabled remote of the effective settings (transient already over persistent).
+
+    Raises ``illegal_argument_exception`` (400) where settings contradict each other. Keys must
+    have passed :func:`check_update` once.
+    """
+    by_alias: dict[str, dict[str, SettingValue]] = {}
+    for key, value in settings.items():
+        if key.startswith(PREFIX):
+            alias, name = _split(key)
+            if name in _ALIAS_SETTINGS:  # a later version may have stored one that this one lacks
+                by_alias.setdefault(alias, {})[name] = value
+    remotes = {}
+    for alias, values in sorted(by_alias.items()):
+        remote = _remote_or_none(alias, values)
+        if remote is not None:
+            remotes[remote.alias] = remote
+    return remotes
+
+
+def defaults_of(settings: FlatSettings) -> dict[str, SettingValue]:
+    """Answer the value of every setting that these leave open (``include_defaults``)."""
+    defaults: dict[str, SettingValue] = {
+        **STATIC_SETTINGS,
+        **KEPT_WITHOUT_EFFECT,
+        "transport.compress": Compression.INDEXING_DATA.value,
+        "transport.compression_scheme": "lz4",
+        "transport.ping_schedule": "-1",
+    }
+    for alias in remotes_of(settings):
+        defaults |= {
+            f"{PREFIX}{alias}.skip_unavailable": "true" if DEFAULT_SKIP_UNAVAILABLE else "false",
+            f"{PREFIX}{alias}.proxy_socket_connections": str(DEFAULT_PROXY_SOCKET_CONNECTIONS),
+            f"{PREFIX}{alias}.server_name": "",
+            f"{PREFIX}{alias}.transport.compress": Compression.INDEXING_DATA.value,
+            f"{PREFIX}{alias}.transport.compression_scheme": "lz4",
+            f"{PREFIX}{alias}.transport.ping_schedule": "-1",
+        }
+    return {key: value for key, value in defaults.items() if key not in settings}
+
+
+def _is_subtree(key: str) -> bool:
+    """Tell ``cluster``, ``cluster.remote``, ``cluster.remote.<alias>`` and ``….transport``."""
+    if key in ("cluster", "cluster.remote", METADATA_PREFIX.removesuffix(".")):
+        return True
+    alias, *rest = key.removeprefix(PREFIX).split(".")
+    return key.startswith(PREFIX) and bool(alias) and rest in ([], ["transport"])
+
+
+def _check_key(key: str, kind: str) -> None:
+    if key in KEPT_WITHOUT_EFFECT or (key.startswith(METADATA_PREFIX) and key != METADATA_PREFIX):
+        return
+    if key in STATIC_SETTINGS:
+        raise illegal_argument(f"{kind} setting [{key}], not dynamically updateable")
+    if not key.startswith(PREFIX):
+        raise illegal_argument(f"{kind} setting [{key[:500]}], not recognized")
+    alias, name = _split(key)
+    if name == "credentials":
+        raise illegal_argument(
+            f"{kind} setting [{key}], not dynamically updateable: it is a secure setting that belongs"
+            " into the keystore and never into the cluster settings"
+        )
+    if alias == "signing" or name.startswith("signing."):
+        raise illegal_argument(f"{kind} setting [{key}], not supported: requests are not signed")
+    if name not in _ALIAS_SETTINGS:
+        raise illegal_argument(f"{kind} setting [{key[:500]}], not recognized")
+    parse_cluster_alias(alias)
+
+
+def _split(key: str) -> tuple[str, str]:
+    """Answer alias and name of ``cluster.remote.<alias>.<name>``."""
+    alias, _, name = key.removeprefix(PREFIX).partition(".")
+    if not alias:
+        raise illegal_argument("remote clusters must not have the empty string as its key")
+    return alias, name
+
+
+def _remote_or_none(alias: str, values: Mapping[str, SettingValue]) -> RemoteSettings | None:
+    prefix = f"{PREFIX}{alias}."
+    read = {name: _ALIAS_SETTINGS[name].read(prefix + name, value) for name, value in values.items()}
+    mode: ConnectionMode = read.get("mode", ConnectionMode.SNIFF)
+    for name in values:
+        required = _ALIAS_SETTINGS[name].mode
+        if required is not None and required is not mode:
+            raise illegal_argument(
+                f'Setting "{prefix}{name}" cannot be used with the configured "{prefix}mode"'
+                f" [required={required.name}, configured={mode.name}]"
+            )
+    if not read.get("proxy_address" if mode is ConnectionMode.PROXY else "seeds"):
+        for name in values:
+            if _ALIAS_SETTINGS[name].needs_enabled:
+                raise illegal_argument(
+                    f"Cannot configure setting [{prefix}{name}] if remote cluster is not enabled."
+                )
+        return None
+    if mode is ConnectionMode.SNIFF:
+        raise illegal_argument(
+            f"[{prefix}mode] [sniff] is not supported on this platform: use mode [proxy] with"
+            f" [{prefix}proxy_address] and, where the certificate's name differs from the address,"
+            f" [{prefix}server_name]"
+        )
+    return RemoteSettings(
+        alias=ClusterAlias(alias),
+        proxy_address=read["proxy_address"],
+        server_name=read.get("server_name", ""),
+        proxy_socket_connections=read.get("proxy_socket_connections", DEFAULT_PROXY_SOCKET_CONNECTIONS),
+        skip_unavailable=read.get("skip_unavailable", DEFAULT_SKIP_UNAVAILABLE),
+        compression=read.get("transport.compress", Compression.INDEXING_DATA),
+        ping_interval_seconds=read.get("transport.ping_schedule"),
+    )

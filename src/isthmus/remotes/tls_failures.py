@@ -1,0 +1,124 @@
+"""From an error of the TLS library to what an operator has to do. Pure but for reading the clock's value."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from typing import Final
+
+from isthmus.remotes.address import HostAndPort
+from isthmus.remotes.certificate_facts import CertificateFacts
+from isthmus.remotes.phases import Phase, PhaseFailure
+
+# OpenSSL's X509_V_ERR_* numbers (x509_vfy.h).
+_NOT_YET_VALID: Final = 9
+_EXPIRED: Final = 10
+_HOSTNAME_MISMATCH: Final = 62
+_IP_ADDRESS_MISMATCH: Final = 64
+#: what OpenSSL reports when the other side's first bytes are not TLS
+_NOT_TLS: Final = frozenset(
+    {
+        "WRONG_VERSION_NUMBER",
+        "HTTP_REQUEST",
+        "HTTPS_PROXY_REQUEST",
+        "PACKET_LENGTH_TOO_LONG",
+        "RECORD_LAYER_FAILURE",
+        "UNKNOWN_PROTOCOL",
+        "UNEXPECTED_MESSAGE",
+        "BAD_RECORD_TYPE",
+        "INVALID_RECORD_TYPE",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Whom a connection is for: the alias, the address, the name that the certificate must hold."""
+
+    alias: str
+    address: HostAndPort
+    server_name: str
+
+
+def explain_tls_error(
+    error: BaseException, destination: Destination, seen: CertificateFacts | None, trusted: str
+) -> PhaseFailure:
+    """Answer the failure for an error raised while TLS was being set up.
+
+    ``seen`` is the certificate that the server shows, where one could be had; ``trusted`` tells
+    where the trusted authorities come from.
+    """
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _explain_certificate(error, destination, seen, trusted)
+    where = f"[{destination.address}]"
+    if isinstance(error, ssl.SSLError):
+        reason = error.reason or ""
+        if reason in _NOT_TLS:
+            return PhaseFailure(
+                Phase.TLS,
+                f"server at {where} does not speak TLS ({reason})",
+                "check the port: the remote cluster server listens on 9443 by default",
+            )
+        if "UNRECOGNIZED_NAME" in reason:
+            return PhaseFailure(
+                Phase.TLS,
+                f"server at {where} does not know the name [{destination.server_name}]",
+                f"set [cluster.remote.{destination.alias}.server_name] to the server name that the remote"
+                " deployment shows under remote cluster parameters",
+            )
+        if "CERTIFICATE_REQUIRED" in reason or "BAD_CERTIFICATE" in reason:
+            return PhaseFailure(
+                Phase.TLS,
+                f"server at {where} asks for a client certificate ({reason})",
+                "this looks like the transport port: with an API key use the remote cluster server,"
+                " port 9443 by default",
+            )
+        return PhaseFailure(Phase.TLS, f"TLS with server at {where} failed: {reason or type(error).__name__}")
+    if isinstance(error, TimeoutError):
+        return PhaseFailure(
+            Phase.TLS,
+            f"server at {where} accepted the connection but did not answer the TLS hello in time",
+            "check that the address is the remote cluster server and that nothing in between swallows TLS",
+        )
+    return PhaseFailure(
+        Phase.TLS,
+        f"server at {where} closed the connection during the TLS handshake",
+        f"check [cluster.remote.{destination.alias}.server_name] (sent: [{destination.server_name}]), the"
+        " port, and whether the remote's IP filters admit this deployment's address",
+    )
+
+
+def _explain_certificate(
+    error: ssl.SSLCertVerificationError,
+    destination: Destination,
+    seen: CertificateFacts | None,
+    trusted: str,
+) -> PhaseFailure:
+    shown = f" with {seen.describe()}" if seen else ""
+    start = (
+        f"failed to establish trust with server at [{destination.address}];"
+        f" the server provided a certificate{shown}"
+    )
+    if error.verify_code in (_HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH):
+        held = seen.describe_names() if seen else "other names"
+        return PhaseFailure(
+            Phase.TLS,
+            f"{start}; it is valid for {held} and not for [{destination.server_name}]",
+            f"set [cluster.remote.{destination.alias}.server_name] to a name that the certificate holds, or"
+            " have the remote present a certificate for this name",
+        )
+    if error.verify_code in (_EXPIRED, _NOT_YET_VALID):
+        dates = f" (valid from {seen.valid_from:%Y-%m-%d} to {seen.valid_until:%Y-%m-%d})" if seen else ""
+        word = "has expired" if error.verify_code == _EXPIRED else "is not valid yet"
+        return PhaseFailure(
+            Phase.TLS,
+            f"{start}; it or one of its authorities {word}{dates}",
+            "renew the certificate on the remote side, and check both clocks",
+        )
+    return PhaseFailure(
+        Phase.TLS,
+        f"{start}; this deployment trusts {trusted}, none of which is that issuer"
+        f" ({error.verify_message or 'verification failed'})",
+        "add the root certificate of the remote environment's proxy to the trusted authorities (on Elastic"
+        " Cloud Enterprise: Platform > Settings > TLS certificates > Proxy > Show certificate chain)",
+    )
