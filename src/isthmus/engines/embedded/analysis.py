@@ -76,9 +76,40 @@ def _english() -> tantivy.TextAnalyzer:
 
 
 #: Lucene's set of English stop words (EnglishAnalyzer.ENGLISH_STOP_WORDS_SET)
-ENGLISH_STOP_WORDS: Final = tuple(
-    "a an and are as at be but by for if in into is it no not of on or such that the their then "
-    "there these they this to was will with".split()  # noqa: SIM905 - 33 words read better so
+ENGLISH_STOP_WORDS: Final = (
+    "a",
+    "an",
+    "and",
+    "are",
+    "as",
+    "at",
+    "be",
+    "but",
+    "by",
+    "for",
+    "if",
+    "in",
+    "into",
+    "is",
+    "it",
+    "no",
+    "not",
+    "of",
+    "on",
+    "or",
+    "such",
+    "that",
+    "the",
+    "their",
+    "then",
+    "there",
+    "these",
+    "they",
+    "this",
+    "to",
+    "was",
+    "will",
+    "with",
 )
 
 _BUILT_IN: Final[ReadOnlyMapping[str, Callable[[], tantivy.TextAnalyzer]]] = {

@@ -1,0 +1,311 @@
+"""One document's JSON to the values of its fields, growing the mapping as Elasticsearch would.
+
+Pure: a document that fails leaves no trace, and one that adds fields answers the larger mapping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+import orjson
+
+from isthmus.engines.embedded.document_failures import (
+    document_failure,
+    malformed_document,
+    strict_failure,
+    value_failure,
+)
+from isthmus.engines.embedded.field_types import ColumnKind
+from isthmus.engines.embedded.field_types_values import ColumnValue, parse_value
+from isthmus.engines.embedded.mapping import Dynamic, FieldMapping, Mapping, ObjectMapping
+from isthmus.engines.embedded.mapping_dynamic import infer_field
+from isthmus.engines.embedded.mapping_merge import check_field_limit, merge_mappings
+from isthmus.engines.embedded.mapping_parse import MAXIMUM_DEPTH
+from isthmus.errors import Failure, illegal_argument
+from isthmus.exchange import Json, JsonObject
+
+DEFAULT_FIELD_LIMIT: Final = 1000
+"""The default of ``index.mapping.total_fields.limit``."""
+
+#: Lucene's limit for one term, in bytes of UTF-8
+_TERM_BYTES_LIMIT: Final = 32_766
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedDocument:
+    """What a document holds. ``mapping`` is the very object given when nothing was added to it.
+
+    ``values``: path of each leaf field (multi-fields too) that has a value, to its values: in the
+    order given for text, ascending and without duplicates for keywords and addresses, ascending
+    for everything else. ``many_valued``: paths of fields that are not text with different values.
+    """
+
+    values: dict[str, list[ColumnValue]]
+    mapping: Mapping
+    many_valued: frozenset[str] = frozenset()
+
+
+class DocumentParser:
+    """Parses documents against one mapping, again and again."""
+
+    def __init__(self, mapping: Mapping, field_limit: int = DEFAULT_FIELD_LIMIT) -> None:
+        self.mapping = mapping
+        self._field_limit = field_limit
+        self._fields = {path: each for path, each in mapping.fields.items() if each.parent is None}
+
+    def parse(self, document_id: str, source: bytes) -> ParsedDocument:
+        """Read one document.
+
+        Raises a failure of type ``document_parsing_exception``, ``strict_dynamic_mapping_exception``
+        or ``illegal_argument_exception``, each a 400 of this document only.
+        """
+        return _DocumentWalk(self.mapping, self._fields, self._field_limit, document_id, source).run()
+
+
+class _DocumentWalk:
+    """One run of :meth:`DocumentParser.parse`."""
+
+    def __init__(
+        self,
+        mapping: Mapping,
+        fields: dict[str, FieldMapping],
+        field_limit: int,
+        document_id: str,
+        source: bytes,
+    ) -> None:
+        self._mapping = mapping
+        self._fields = fields
+        self._field_limit = field_limit
+        self._id = document_id
+        self._source = source
+        self._new_fields: dict[str, FieldMapping] = {}
+        self._new_objects: dict[str, ObjectMapping] = {}
+        self._values: dict[str, list[ColumnValue]] = {}
+
+    def run(self) -> ParsedDocument:
+        self._object("", self._load(), self._mapping.dynamic, 1)
+        mapping = self._grown_mapping()
+        many_valued = []
+        for path, values in self._values.items():
+            if len(values) > 1:
+                field = mapping.fields[path]
+                kind = field.field_type.kind
+                if kind is ColumnKind.TEXT:
+                    continue
+                if kind is ColumnKind.KEYWORD:
+                    values = list(set(values))
+                # values of one field are all text or all numbers
+                self._values[path] = sorted(values)  # type: ignore[type-var]
+                if self._values[path][0] != self._values[path][-1]:
+                    many_valued.append(path)
+        return ParsedDocument(self._values, mapping, frozenset(many_valued))
+
+    def _load(self) -> JsonObject:
+        try:
+            json = orjson.loads(self._source)
+        except orjson.JSONDecodeError as error:
+            raise malformed_document(self._source, error) from error
+        if not isinstance(json, dict):
+            raise document_failure(self._source, None, "Malformed content, must start with an object")
+        return json
+
+    def _object(self, prefix: str, json: JsonObject, dynamic: Dynamic, depth: int) -> None:
+        if depth > MAXIMUM_DEPTH:
+            raise document_failure(
+                self._source,
+                None,
+                f"The depth of the field has exceeded the allowed limit of [{MAXIMUM_DEPTH}]. This limit "
+                "can be set by changing the [index.mapping.depth.limit] index level setting.",
+            )
+        for name, value in json.items():
+            path = prefix + name
+            field = self._fields.get(path) or self._new_fields.get(path)
+            if field is not None:
+                self._leaf(field, value)
+                continue
+            known = self._mapping.objects.get(path) or self._new_objects.get(path)
+            if known is not None:
+                self._known_object(known, value, dynamic, depth)
+            else:
+                self._unmapped(prefix, name, value, dynamic, depth)
+
+    def _known_object(self, known: ObjectMapping, value: Json, dynamic: Dynamic, depth: int) -> None:
+        if not known.enabled or value is None:
+            return
+        for each in _flat(value):
+            if isinstance(each, dict):
+                self._object(f"{known.path}.", each, known.dynamic or dynamic, depth + 1)
+            elif each is not None:
+                raise document_failure(
+                    self._source,
+                    known.path,
+                    f"object mapping for [{known.path}] tried to parse field "
+                    f"[{known.path.rpartition('.')[2]}] as object, but found a concrete value",
+                )
+
+    def _unmapped(self, prefix: str, name: str, value: Json, dynamic: Dynamic, depth: int) -> None:
+        path = prefix + name
+        self._check_name(name, path)
+        if "." in name:
+            parent = self._nearest_object(prefix, name)
+            if parent is not None:
+                if not parent.enabled:
+                    return
+                dynamic = parent.dynamic or dynamic
+        if dynamic is Dynamic.FALSE:
+            return
+        if dynamic is Dynamic.STRICT:
+            raise strict_failure(self._source, path, prefix.rstrip(".") or "_doc")
+        first = next((each for each in _flat(value) if each is not None), None)
+        if first is None:
+            return
+        self._add_objects_above(path)
+        if isinstance(first, dict):
+            added = ObjectMapping(path)
+            self._new_objects[path] = added
+            self._known_object(added, value, dynamic, depth)
+            return
+        field = infer_field(self._mapping, path, first)
+        self._new_fields[path] = field
+        self._leaf(field, value)
+
+    def _check_name(self, name: str, path: str) -> None:
+        if not name.strip():
+            raise document_failure(
+                self._source,
+                path,
+                "field name cannot be an empty string"
+                if not name
+                else "Field name cannot contain only the whitespace",
+            )
+        if any(not part.strip() for part in name.split(".")):
+            raise document_failure(
+                self._source, path, f"field name cannot contain only whitespace: ['{name}']"
+            )
+
+    def _nearest_object(self, prefix: str, name: str) -> ObjectMapping | None:
+        above = name
+        while "." in above:
+            above = above.rpartition(".")[0]
+            known = self._mapping.objects.get(prefix + above)
+            if known is not None:
+                return known
+        return None
+
+    def _add_objects_above(self, path: str) -> None:
+        above = path
+        while "." in above:
+            above = above.rpartition(".")[0]
+            blocking = self._fields.get(above) or self._new_fields.get(above)
+            if blocking is not None:
+                raise document_failure(
+                    self._source,
+                    path,
+                    f"Could not dynamically add mapping for field [{path}]. Existing mapping for "
+                    f"[{above}] must be of type object but found [{blocking.type}].",
+                )
+            if above not in self._mapping.objects and above not in self._new_objects:
+                self._new_objects[above] = ObjectMapping(above)
+
+    def _leaf(self, field: FieldMapping, value: Json) -> None:
+        values = value if type(value) is list else (value,)
+        for each in values:
+            if type(each) is list:
+                for inner in _flat(each):
+                    self._one_value(field, inner)
+            else:
+                self._one_value(field, each)
+
+    def _one_value(self, field: FieldMapping, value: Json) -> None:
+        self._store(field, value)
+        for subfield in field.subfields:
+            self._store(subfield, value)
+
+    def _store(self, field: FieldMapping, value: Json) -> None:
+        if value is None:
+            value = field.null_value
+            if value is None:
+                return
+        try:
+            read = parse_value(field, value)
+            if read is None:
+                return
+            if field.type == "keyword" and self._is_ignored(field, str(read)):
+                return
+        except Failure as cause:
+            if field.ignore_malformed and not isinstance(value, dict):
+                return
+            self._refuse(field, value, cause)
+        if not field.is_searchable:
+            return
+        held = self._values.get(field.path)
+        if held is None:
+            self._values[field.path] = [read]
+        else:
+            held.append(read)
+
+    def _is_ignored(self, field: FieldMapping, text: str) -> bool:
+        limit = field.ignore_above
+        if limit is not None and len(text) > limit:
+            return True
+        # four bytes at most for one character
+        if len(text) * 4 > _TERM_BYTES_LIMIT and len(text.encode()) > _TERM_BYTES_LIMIT:
+            raise illegal_argument(
+                f'Document contains at least one immense term in field="{field.path}" (whose UTF8 encoding '
+                f"is longer than the max length {_TERM_BYTES_LIMIT})"
+            )
+        return False
+
+    def _refuse(self, field: FieldMapping, value: Any, cause: Failure) -> NoReturn:
+        raise value_failure(self._source, field, self._id, value, cause) from cause
+
+    def _grown_mapping(self) -> Mapping:
+        if not self._new_fields and not self._new_objects:
+            return self._mapping
+        root = ObjectMapping("", children=_tree("", self._new_fields, self._new_objects))
+        grown = merge_mappings(self._mapping, Mapping(root))
+        check_field_limit(self._mapping, grown, self._field_limit)
+        return grown
+
+
+def _tree(
+    prefix: str,
+    fields: dict[str, FieldMapping],
+    objects: dict[str, ObjectMapping],
+) -> dict[str, FieldMapping | ObjectMapping]:
+    """Build the tree of new nodes from their full paths; objects that exist become bare parents."""
+    children: dict[str, FieldMapping | ObjectMapping] = {}
+    names = {path[len(prefix) :].partition(".")[0] for path in (*fields, *objects) if path.startswith(prefix)}
+    for name in sorted(names):
+        path = prefix + name
+        if path in fields:
+            children[name] = fields[path]
+        else:
+            below = f"{path}."
+            children[name] = ObjectMapping(
+                path,
+                children=_tree(
+                    below,
+                    {each: field for each, field in fields.items() if each.startswith(below)},
+                    {each: node for each, node in objects.items() if each.startswith(below)},
+                ),
+            )
+    return children
+
+
+def _flat(value: Json) -> Iterator[Json]:
+    """Yield the values of lists in lists, however deep, without recursion; a lone value as it is."""
+    if type(value) is not list:
+        yield value
+        return
+    waiting = [iter(value)]
+    while waiting:
+        for each in waiting[-1]:
+            if type(each) is list:
+                waiting.append(iter(each))
+                break
+            yield each
+        else:
+            waiting.pop()
