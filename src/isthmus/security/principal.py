@@ -69,7 +69,8 @@ class Principal:
     ``role_sets`` is a conjunction of disjunctions: an action is allowed when **every** set has a
     role that allows it. A user has one set; a REST API key has its own roles and its owner's; a
     caller from another cluster has the cross-cluster key's access and the caller's roles there.
-    ``run_by`` is who really authenticated where ``run_as`` was used. ``subject`` is set for a caller
+    ``api_key_owner`` and the owner's realm are set with ``api_key_id``. ``run_by`` is who really
+    authenticated where ``run_as`` was used. ``subject`` is set for a caller
     from another cluster: who they are over there (no role sets: those are merged into this one's).
     """
 
@@ -85,5 +86,7 @@ class Principal:
     api_key_id: str | None = None
     api_key_name: str | None = None
     api_key_owner: str | None = None
+    api_key_owner_realm: str | None = None
+    api_key_owner_realm_type: str | None = None
     run_by: Principal | None = None
     subject: Principal | None = None

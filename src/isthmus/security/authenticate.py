@@ -1,0 +1,272 @@
+"""Who is calling? Credentials to a principal, or a 401 failure that tells nothing to a guesser."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Final
+
+from isthmus.clock import Clock
+from isthmus.errors import Failure
+from isthmus.security.api_key_secrets import UNKNOWN_KEY_HASH, decode_credentials, key_secret_matches
+from isthmus.security.builtin_users import BUILT_IN_USERS, realm_of
+from isthmus.security.changes import Changes
+from isthmus.security.credentials import (
+    ApiKeyCredentials,
+    PasswordCredentials,
+    read_authorization,
+    unauthenticated,
+)
+from isthmus.security.denial import run_as_denied
+from isthmus.security.passwords import Passwords
+from isthmus.security.patterns import matcher_of_any
+from isthmus.security.principal import Principal
+from isthmus.security.records import ApiKeyType, SecurityRecords, StoredApiKey, StoredUser
+from isthmus.security.remote_caller import CrossClusterKey
+from isthmus.security.role_lookup import find_roles
+from isthmus.security.secret import Secret
+
+RUN_AS_HEADER: Final = "es-security-runas-user"
+API_KEY_REALM: Final = "_es_api_key"
+_HANDSHAKE_ACTION: Final = "cluster:internal/remote_cluster/handshake"
+_AUTHENTICATE_ACTION: Final = "cluster:admin/xpack/security/user/authenticate"
+_MISSING_CROSS_CLUSTER_CREDENTIALS: Final = (
+    "Cross cluster requests through the dedicated remote cluster server port require transport header "
+    "[_cross_cluster_access_credentials] but none found. Please ensure you have configured remote cluster "
+    "credentials on the cluster originating the request."
+)
+#: another process (a command of the administrator's) may change users too: nothing is believed longer
+_REMEMBERED_SECONDS: Final = 5.0
+_REMEMBERED_CALLERS: Final = 2_000
+#: a peer with a wrong key tries again every few seconds; one line a minute is enough to see it
+_LOG_EVERY_SECONDS: Final = 60.0
+_LOGGED_KEYS: Final = 1_000
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    principal: Principal
+    changes: int
+    until_seconds: float
+
+
+class Authenticator:
+    """Turns credentials into principals.
+
+    A caller who was verified is remembered for a few seconds, under the HMAC of what they sent with a
+    key that only this process has, and forgotten as soon as a user, role or key changes.
+    """
+
+    def __init__(
+        self, records: SecurityRecords, passwords: Passwords, clock: Clock, changes: Changes
+    ) -> None:
+        self._records = records
+        self._passwords = passwords
+        self._clock = clock
+        self._changes = changes
+        self._process_key = secrets.token_bytes(32)
+        self._remembered: OrderedDict[bytes, _Remembered] = OrderedDict()
+        self._under_way: dict[tuple[bytes, int], asyncio.Task[Principal]] = {}
+        self._logged: OrderedDict[str, float] = OrderedDict()
+
+    async def authenticate(self, headers: Mapping[str, str], path: str = "/") -> Principal:
+        """Answer who sent these headers (lower-case names); ``path`` is for the message only.
+
+        Raises a 401 ``security_exception`` for absent or wrong credentials, 403 for a ``run_as`` that
+        is not allowed.
+        """
+        header = headers.get("authorization")
+        if not header or not header.strip():
+            raise unauthenticated(f"missing authentication credentials for REST request [{path}]")
+        run_as = headers.get(RUN_AS_HEADER)
+        fingerprint = self._fingerprint(header, run_as)
+        known = self._remembered.get(fingerprint)
+        if known is not None and self._is_current(known):
+            self._remembered.move_to_end(fingerprint)
+            return known.principal
+        # Many requests of one client arrive at once: its password is verified once for all of them.
+        key = (fingerprint, self._changes.count)
+        task = self._under_way.get(key)
+        if task is None:
+            task = asyncio.create_task(self._verify(fingerprint, header, run_as, path))
+            self._under_way[key] = task
+            task.add_done_callback(lambda done: self._finished(key, done))
+        return await asyncio.shield(task)
+
+    async def authenticate_password(self, username: str, password: Secret, path: str = "/") -> Principal:
+        """Answer the user of this name and password; raises a 401 ``security_exception`` otherwise."""
+        user = await self._records.find_user(username)
+        matches = await self._passwords.matches(password, None if user is None else user.password_hash)
+        if user is None or not matches or not user.enabled:
+            raise unauthenticated(f"unable to authenticate user [{username}] for REST request [{path}]")
+        return await self._user_principal(user)
+
+    async def authenticate_cross_cluster(
+        self, credentials: str, action: str = _HANDSHAKE_ACTION
+    ) -> CrossClusterKey:
+        """Answer the cross-cluster key behind ``ApiKey <encoded>`` (or the encoded text alone).
+
+        Raises a 401 ``security_exception``: none given, a REST key, or a key that is unknown, wrong,
+        expired, invalidated or bound to a certificate that this connection cannot show.
+        """
+        scheme, _, value = credentials.strip().partition(" ")
+        encoded = value or scheme
+        if not encoded or (value and scheme.lower() != "apikey"):
+            raise unauthenticated(_MISSING_CROSS_CLUSTER_CREDENTIALS)
+        decoded = decode_credentials(encoded)
+        if decoded is None:
+            raise unauthenticated("cross cluster access credentials are not a valid ApiKey value")
+        key_id, secret = decoded
+        key = await self._records.find_api_key(key_id)
+        matches = key_secret_matches(secret, UNKNOWN_KEY_HASH if key is None else key.secret_hash)
+        problem = self._key_problem(key, matches=matches)
+        if key is None or problem is not None:
+            self._log_refused_key(key_id, problem or "unknown")
+            raise unauthenticated(f"unable to authenticate user [{key_id}] for action [{action}]")
+        if key.type is not ApiKeyType.CROSS_CLUSTER:
+            raise unauthenticated(
+                f"authentication expected API key type of [cross_cluster], but API key [{key_id}] has type "
+                f"[{key.type.value}]"
+            )
+        if key.certificate_identity is not None:
+            raise unauthenticated(
+                f"API key (type:[cross_cluster], id:[{key_id}]) requires certificate identity matching "
+                f"[{key.certificate_identity}], but no certificate was provided"
+            )
+        return CrossClusterKey(
+            id=key.id,
+            name=key.name,
+            owner_username=key.owner_username,
+            owner_realm=key.owner_realm,
+            role=key.role_descriptors[0],
+        )
+
+    async def _verify(self, fingerprint: bytes, header: str, run_as: str | None, path: str) -> Principal:
+        changes = self._changes.count
+        until_seconds = self._clock.monotonic_seconds() + _REMEMBERED_SECONDS
+        credentials = read_authorization(header)
+        if isinstance(credentials, PasswordCredentials):
+            principal = await self.authenticate_password(credentials.username, credentials.password, path)
+        else:
+            principal, expires_in_seconds = await self._api_key_principal(credentials)
+            until_seconds = min(until_seconds, self._clock.monotonic_seconds() + expires_in_seconds)
+        if run_as is not None:
+            principal = await self._run_as(principal, run_as)
+        self._remembered[fingerprint] = _Remembered(principal, changes, until_seconds)
+        while len(self._remembered) > _REMEMBERED_CALLERS:
+            self._remembered.popitem(last=False)
+        return principal
+
+    async def _api_key_principal(self, credentials: ApiKeyCredentials) -> tuple[Principal, float]:
+        """Answer the caller, and for how many seconds the key is still good."""
+        key = await self._records.find_api_key(credentials.key_id)
+        stored = UNKNOWN_KEY_HASH if key is None else key.secret_hash
+        problem = self._key_problem(key, matches=key_secret_matches(credentials.secret, stored))
+        if key is None or problem is not None:
+            raise _rest_key_refused(f"invalid credentials for API key [{credentials.key_id}]")
+        if key.type is not ApiKeyType.REST:
+            raise _rest_key_refused(
+                f"authentication expected API key type of [rest], but API key [{key.id}] has type "
+                f"[{key.type.value}]: a cross-cluster API key is for remote clusters only and cannot be used "
+                "on the REST interface"
+            )
+        remaining = float("inf")
+        if key.expires_milliseconds is not None:
+            remaining = (key.expires_milliseconds - self._clock.now_milliseconds()) / 1000
+        return _principal_of_key(key), remaining
+
+    def _key_problem(self, key: StoredApiKey | None, *, matches: bool) -> str | None:
+        """Answer why a key is not good, for the log: the caller is not told which it was."""
+        if key is None:
+            return "unknown"
+        if not matches:
+            return "wrong secret"
+        if key.invalidated_milliseconds is not None:
+            return "invalidated"
+        if (
+            key.expires_milliseconds is not None
+            and key.expires_milliseconds <= self._clock.now_milliseconds()
+        ):
+            return "expired"
+        return None
+
+    async def _user_principal(self, user: StoredUser) -> Principal:
+        realm_name, realm_type = realm_of(user.username)
+        return Principal(
+            username=user.username,
+            role_names=user.roles,
+            role_sets=(await find_roles(self._records, user.roles),),
+            realm_name=realm_name,
+            realm_type=realm_type,
+            full_name=user.full_name,
+            email=user.email,
+            metadata=BUILT_IN_USERS.get(user.username, user.metadata),
+        )
+
+    async def _run_as(self, principal: Principal, target: str) -> Principal:
+        allowed = all(
+            any(matcher_of_any(role.run_as)(target) for role in roles) for roles in principal.role_sets
+        )
+        user = await self._records.find_user(target) if allowed else None
+        if user is None or not user.enabled:
+            raise run_as_denied(principal, _AUTHENTICATE_ACTION, target)
+        return replace(await self._user_principal(user), run_by=principal)
+
+    def _is_current(self, known: _Remembered) -> bool:
+        return known.changes == self._changes.count and self._clock.monotonic_seconds() < known.until_seconds
+
+    def _fingerprint(self, header: str, run_as: str | None) -> bytes:
+        text = header if run_as is None else f"{header}\0{run_as}"
+        return hmac.new(self._process_key, text.encode("utf-8", "surrogatepass"), sha256).digest()
+
+    def _finished(self, key: tuple[bytes, int], task: asyncio.Task[Principal]) -> None:
+        self._under_way.pop(key, None)
+        if not task.cancelled():
+            task.exception()  # seen, also when every caller has gone away meanwhile
+
+    def _log_refused_key(self, key_id: str, problem: str) -> None:
+        now = self._clock.monotonic_seconds()
+        last = self._logged.get(key_id)
+        if last is not None and now - last < _LOG_EVERY_SECONDS:
+            return
+        self._logged[key_id] = now
+        self._logged.move_to_end(key_id)
+        while len(self._logged) > _LOGGED_KEYS:
+            self._logged.popitem(last=False)
+        _logger.warning(
+            "cross-cluster api key refused", extra={"api_key_id": key_id[:100], "problem": problem}
+        )
+
+
+def _principal_of_key(key: StoredApiKey) -> Principal:
+    role_sets = (key.limited_by,) if not key.role_descriptors else (key.role_descriptors, key.limited_by)
+    return Principal(
+        username=key.owner_username,
+        role_names=(),
+        role_sets=role_sets,
+        realm_name=API_KEY_REALM,
+        realm_type=API_KEY_REALM,
+        authentication_type="api_key",
+        api_key_id=key.id,
+        api_key_name=key.name,
+        api_key_owner=key.owner_username,
+        api_key_owner_realm=key.owner_realm,
+        api_key_owner_realm_type=key.owner_realm_type,
+    )
+
+
+def _rest_key_refused(detail: str) -> Failure:
+    failure = unauthenticated(
+        "unable to authenticate with provided credentials and anonymous access is not allowed for this "
+        "request"
+    )
+    failure.metadata = {"additional_unsuccessful_credentials": f"API key: {detail}"}
+    return failure
