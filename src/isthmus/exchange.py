@@ -278,6 +278,14 @@ class Engine(Protocol):
         """Change dynamic settings (flat form); None as a value restores the default."""
         ...
 
+    async def update_aliases(self, changes: Mapping[IndexName, Mapping[str, JsonObject | None]]) -> None:
+        """Set these aliases of these indices to these parameters, and remove those that are None.
+
+        All of it happens or, with a failure, nothing. The parameters are those that Elasticsearch
+        shows: ``filter``, ``index_routing``, ``search_routing``, ``is_write_index``, ``is_hidden``.
+        """
+        ...
+
     async def write(
         self, name: IndexName, operations: Sequence[WriteOperation], refresh: RefreshPolicy
     ) -> list[WriteOutcome]:
