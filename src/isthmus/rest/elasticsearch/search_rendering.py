@@ -1,0 +1,76 @@
+"""Answers of searches as Elasticsearch writes them. The hot path: each hit becomes one dict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from isthmus.exchange import Hit, SearchResult
+from isthmus.search.clusters import clusters_object, shards_object
+from isthmus.search.merge import SearchAnswer
+
+
+def search_object(answer: SearchAnswer, *, total_as_integer: bool = False) -> dict[str, Any]:
+    """Answer a search's response body, its members in Elasticsearch's order.
+
+    ``total_as_integer`` writes ``hits.total`` as a number (``rest_total_hits_as_int``; -1 where
+    it was not tracked).
+    """
+    result = answer.result
+    described: dict[str, Any] = {"took": result.took_milliseconds, "timed_out": result.timed_out}
+    if result.terminated_early is not None:
+        described["terminated_early"] = result.terminated_early
+    if answer.reduce_phases != 1:
+        described["num_reduce_phases"] = answer.reduce_phases
+    described["_shards"] = shards_object(result.shards, result.failures)
+    if answer.clusters:
+        described["_clusters"] = clusters_object(answer.clusters)
+    described["hits"] = _hits_object(result, total_as_integer=total_as_integer)
+    if result.aggregations:
+        described["aggregations"] = result.aggregations
+    return described
+
+
+def count_object(answer: SearchAnswer) -> dict[str, Any]:
+    """Answer a count's response body; over several clusters it tells which of them were counted."""
+    result = answer.result
+    described: dict[str, Any] = {"count": 0 if result.total is None else result.total.value}
+    if result.terminated_early is not None:
+        described["terminated_early"] = result.terminated_early
+    described["_shards"] = shards_object(result.shards, result.failures)
+    if answer.clusters:
+        described["_clusters"] = clusters_object(answer.clusters)
+    return described
+
+
+def _hits_object(result: SearchResult, *, total_as_integer: bool) -> dict[str, Any]:
+    described: dict[str, Any] = {}
+    total = result.total
+    if total_as_integer:
+        described["total"] = -1 if total is None else total.value
+    elif total is not None:
+        described["total"] = {"value": total.value, "relation": total.relation}
+    described["max_score"] = result.max_score
+    described["hits"] = _hit_objects(result.hits)
+    return described
+
+
+def _hit_objects(hits: Sequence[Hit]) -> list[dict[str, Any]]:
+    fragment = orjson.Fragment
+    rendered = []
+    for hit in hits:
+        described: dict[str, Any] = {"_index": hit.index, "_id": hit.id}
+        if hit.version is not None:
+            described["_version"] = hit.version
+        if hit.seq_no is not None:
+            described["_seq_no"] = hit.seq_no
+            described["_primary_term"] = hit.primary_term
+        described["_score"] = hit.score
+        if hit.source is not None:
+            described["_source"] = fragment(hit.source)
+        if hit.sort is not None:
+            described["sort"] = hit.sort
+        rendered.append(described)
+    return rendered

@@ -1,0 +1,100 @@
+"""Ask every cluster at once: the second of the three steps plan, ask, merge.
+
+A cluster that is down, slow or refuses is an outcome like any other: data, never an exception.
+What it means for the whole answer is decided by :mod:`isthmus.search.merge`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from isthmus.clock import Clock
+from isthmus.errors import Failure, FailureKind, Fault
+from isthmus.exchange import SearchResult, SearchTarget
+from isthmus.names import ClusterAlias
+from isthmus.search.plan import Part, Plan
+from isthmus.search.shard_failures import every_shard_failed
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one part ended: with a result, with a failure, or with both when every shard failed.
+
+    A result counts only without a failure. ``timed_out`` means that the cluster did not answer
+    in time at all.
+    """
+
+    part: Part
+    result: SearchResult | None = None
+    failure: Failure | None = None
+    took_milliseconds: int = 0
+    timed_out: bool = False
+
+    @property
+    def is_fatal(self) -> bool:
+        """Say whether no answer is possible any more, whatever the other clusters say."""
+        return self.failure is not None and not self.part.may_be_skipped
+
+
+async def ask_all(
+    plan: Plan, targets: Mapping[ClusterAlias | None, SearchTarget], clock: Clock
+) -> tuple[Outcome, ...]:
+    """Answer one outcome for every part, in their order; fewer when one of them is fatal.
+
+    The remote clusters are asked before the search here starts: they have the longer way. A
+    fatal outcome ends the waiting at once. Cancelling this cancels every part.
+    """
+    if not plan.is_shared:
+        return tuple([await _ask(part, targets[part.alias], plan, clock) for part in plan.parts])
+    # Tasks start in the order in which they are made.
+    remote_first = sorted(plan.parts, key=lambda part: part.alias is None)
+    tasks = {
+        part.alias: asyncio.create_task(_ask(part, targets[part.alias], plan, clock)) for part in remote_first
+    }
+    pending = set(tasks.values())
+    try:
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            if any(task.result().is_fatal for task in done):
+                break
+    finally:
+        if pending:
+            await _abandon(pending)
+    finished = [tasks[part.alias] for part in plan.parts if tasks[part.alias] not in pending]
+    return tuple(task.result() for task in finished)
+
+
+async def _ask(part: Part, target: SearchTarget, plan: Plan, clock: Clock) -> Outcome:
+    started = clock.monotonic_seconds()
+    try:
+        async with asyncio.timeout(part.timeout_seconds):
+            result = await target.search(part.expressions, plan.options, part.request)
+    except Failure as failure:
+        return Outcome(part, failure=failure, took_milliseconds=_milliseconds_since(started, clock))
+    except TimeoutError:
+        took = _milliseconds_since(started, clock)
+        return Outcome(part, failure=_no_answer(part, took), took_milliseconds=took, timed_out=True)
+    took = _milliseconds_since(started, clock)
+    return Outcome(part, result=result, failure=every_shard_failed(result), took_milliseconds=took)
+
+
+async def _abandon(tasks: set[asyncio.Task[Outcome]]) -> None:
+    """Cancel and wait, so that nothing runs on behind the answer's back."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _milliseconds_since(started_seconds: float, clock: Clock) -> int:
+    return int((clock.monotonic_seconds() - started_seconds) * 1000)
+
+
+def _no_answer(part: Part, took_milliseconds: int) -> Failure:
+    return Failure(
+        FailureKind.TIMED_OUT,
+        "receive_timeout_transport_exception",
+        f"[{part.alias}][indices:data/read/search] timed out after [{took_milliseconds}ms]",
+        fault=Fault.REMOTE,
+    )

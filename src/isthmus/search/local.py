@@ -1,0 +1,102 @@
+"""This cluster as something to search, on behalf of one caller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from isthmus.errors import illegal_argument
+from isthmus.exchange import Engine, IndexDescription, IndexSelection, SearchRequest, SearchResult
+from isthmus.names import IndexName, IndicesOptions, KnownIndex
+from isthmus.search.shard_failures import refused_by_index
+from isthmus.security.authorize import select_indices
+from isthmus.security.principal import Principal
+
+SEARCH_ACTION: Final = "indices:data/read/search"
+RESOLVE_CLUSTER_ACTION: Final = "indices:admin/resolve/cluster"
+
+#: Elasticsearch's default of ``index.max_result_window``
+DEFAULT_RESULT_WINDOW: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCluster:
+    """The indices of this cluster as ``principal`` may see them. A ``SearchTarget``."""
+
+    engine: Engine
+    principal: Principal
+
+    async def search(
+        self, expressions: tuple[str, ...], options: IndicesOptions, request: SearchRequest
+    ) -> SearchResult:
+        """Search what these expressions name here.
+
+        Raises 403 and 404 failures of choosing the indices, a 400 ``search_phase_execution_exception``
+        for a window that an index does not allow, and what the engine refuses.
+        """
+        selections = self.select(SEARCH_ACTION, expressions, options)
+        descriptions = self.engine.indices()
+        for selection in selections:
+            require_result_window(request, descriptions[selection.index])
+        return await self.engine.search(selections, request)
+
+    def has_matching_indices(self, expressions: tuple[str, ...], options: IndicesOptions) -> bool:
+        """Say whether any open index here matches, for ``_resolve/cluster``.
+
+        Raises 403 for a caller who may not know, 404 for an exact name that does not exist.
+        """
+        selections = self.select(RESOLVE_CLUSTER_ACTION, expressions, options)
+        descriptions = self.engine.indices()
+        return any(not descriptions[selection.index].closed for selection in selections)
+
+    def select(
+        self, action: str, expressions: tuple[str, ...], options: IndicesOptions
+    ) -> tuple[IndexSelection, ...]:
+        """Answer the indices that the caller may use for this action, and what of them."""
+        return select_indices(
+            self.principal, action, expressions, options, KnownIndices(self.engine.indices())
+        )
+
+
+class KnownIndices(Mapping[IndexName, KnownIndex]):
+    """Descriptions seen as what resolving an expression needs; made only for those looked at."""
+
+    def __init__(self, descriptions: Mapping[IndexName, IndexDescription]) -> None:
+        self._descriptions = descriptions
+
+    def __getitem__(self, name: IndexName) -> KnownIndex:
+        description = self._descriptions[name]
+        return KnownIndex(
+            name=name, hidden=description.hidden, closed=description.closed, aliases=description.aliases
+        )
+
+    def __iter__(self) -> Iterator[IndexName]:
+        return iter(self._descriptions)
+
+    def __len__(self) -> int:
+        return len(self._descriptions)
+
+
+def require_result_window(request: SearchRequest, description: IndexDescription) -> None:
+    """Return if ``from + size`` fits the index's window; raises a 400 failure otherwise."""
+    asked = request.offset + request.size
+    if asked <= DEFAULT_RESULT_WINDOW and "index.max_result_window" not in description.settings:
+        return
+    largest = _result_window(description)
+    if asked > largest:
+        refusal = illegal_argument(
+            "Result window is too large, from + size must be less than or equal to: "
+            f"[{largest}] but was [{asked}]. See the scroll api for a more efficient way to request "
+            "large data sets. This limit can be set by changing the [index.max_result_window] index "
+            "level setting."
+        )
+        raise refused_by_index(refusal, description.name)
+
+
+def _result_window(description: IndexDescription) -> int:
+    value = description.settings.get("index.max_result_window", DEFAULT_RESULT_WINDOW)
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return DEFAULT_RESULT_WINDOW

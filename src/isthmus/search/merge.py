@@ -1,0 +1,148 @@
+"""Make one answer of what the clusters said: the last of the three steps plan, ask, merge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from isthmus.exchange import FailureReport, Hit, JsonObject, SearchResult, ShardCounts, TotalHits
+from isthmus.names import ClusterAlias
+from isthmus.search.aggregations import combine
+from isthmus.search.ask import Outcome
+from isthmus.search.clusters import (
+    ClusterDetail,
+    cluster_detail,
+    prefixed_failures,
+    wrapped_for_caller,
+)
+from isthmus.search.ordering import Found, in_order
+from isthmus.search.plan import Plan
+from isthmus.search.shard_failures import search_phase_failure
+from isthmus.search.sort_formats import formatted_sort
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAnswer:
+    """The whole answer. ``result.aggregations`` is final; remote hits name ``alias:index``.
+
+    ``clusters`` is empty where only this cluster took part.
+    """
+
+    result: SearchResult
+    clusters: tuple[ClusterDetail, ...] = ()
+    reduce_phases: int = 1
+
+
+def merge(plan: Plan, outcomes: Sequence[Outcome], took_milliseconds: int) -> SearchAnswer:
+    """Answer the merged result.
+
+    A cluster that failed and may be skipped is left out and reported in ``clusters``. Raises the
+    failure of one that may not be skipped, wrapped so that it names the cluster and keeps the
+    status of its cause; 400 failures for values that cannot be compared.
+    """
+    for outcome in outcomes:
+        if outcome.failure is not None and outcome.is_fatal:
+            raise wrapped_for_caller(outcome.part.alias, outcome.failure)
+    answered = [
+        (outcome.part.alias, outcome.result)
+        for outcome in outcomes
+        if outcome.result is not None and outcome.failure is None
+    ]
+    if not plan.allow_partial_results:
+        _require_complete(outcomes)
+    result = SearchResult(
+        took_milliseconds=took_milliseconds,
+        timed_out=any(outcome.timed_out for outcome in outcomes)
+        or any(result.timed_out for _, result in answered),
+        terminated_early=_terminated_early([result for _, result in answered]),
+        shards=_sum_of_shards([result.shards for _, result in answered]),
+        total=_total([result.total for _, result in answered], plan.request.track_total_hits),
+        max_score=_highest([result.max_score for _, result in answered]),
+        hits=_hits(plan, answered),
+        aggregations=_aggregations(plan, [result.aggregations for _, result in answered]),
+        failures=tuple(_failures(answered)),
+    )
+    return SearchAnswer(
+        result,
+        tuple(cluster_detail(outcome) for outcome in outcomes) if plan.is_cross_cluster else (),
+        reduce_phases=1 + len(answered) if plan.is_shared else 1,
+    )
+
+
+def _require_complete(outcomes: Sequence[Outcome]) -> None:
+    """Refuse a partial answer; a cluster that may be skipped has leave to be partial."""
+    for outcome in outcomes:
+        result = outcome.result
+        if result is None or outcome.part.may_be_skipped:
+            continue
+        if result.failures or result.shards.failed:
+            failure = search_phase_failure("Partial shards failure", result.failures)
+            raise wrapped_for_caller(outcome.part.alias, failure)
+        if result.timed_out:
+            raise wrapped_for_caller(outcome.part.alias, search_phase_failure("Time exceeded", ()))
+
+
+def _hits(plan: Plan, answered: Sequence[tuple[ClusterAlias | None, SearchResult]]) -> tuple[Hit, ...]:
+    request = plan.request
+    found: list[Found] = [(alias, hit) for alias, result in answered for hit in result.hits]
+    if plan.is_shared:
+        ordered = in_order(found, request.sort)
+        found = ordered[request.offset : request.offset + request.size]
+        if any(key.date_format for key in request.sort):
+            found = [(alias, formatted_sort(hit, request.sort)) for alias, hit in found]
+    return tuple([hit if alias is None else _prefixed(alias, hit) for alias, hit in found])
+
+
+def _prefixed(alias: ClusterAlias, hit: Hit) -> Hit:
+    return Hit(
+        f"{alias}:{hit.index}",
+        hit.id,
+        hit.score,
+        hit.source,
+        hit.sort,
+        hit.version,
+        hit.seq_no,
+        hit.primary_term,
+    )
+
+
+def _failures(answered: Sequence[tuple[ClusterAlias | None, SearchResult]]) -> Iterator[FailureReport]:
+    for alias, result in answered:
+        yield from prefixed_failures(alias, result.failures)
+
+
+def _aggregations(plan: Plan, parts: Sequence[JsonObject]) -> JsonObject:
+    if plan.aggregations is None or not parts:
+        return {}
+    return combine(plan.aggregations, parts)
+
+
+def _total(parts: Sequence[TotalHits | None], track: bool | int) -> TotalHits | None:  # noqa: FBT001 - as asked
+    """Answer the sum, cut to what the caller wanted counted; None where nothing was to be tracked."""
+    if track is False:
+        return None
+    counted = [part for part in parts if part is not None]
+    value = sum(part.value for part in counted)
+    relation = "gte" if any(part.relation == "gte" for part in counted) else "eq"
+    if track is not True and value > track:
+        return TotalHits(value=track, relation="gte")
+    return TotalHits(value=value, relation=relation)
+
+
+def _highest(scores: Sequence[float | None]) -> float | None:
+    return max((score for score in scores if score is not None), default=None)
+
+
+def _terminated_early(results: Sequence[SearchResult]) -> bool | None:
+    """Answer None where no cluster said anything about it."""
+    said = [result.terminated_early for result in results if result.terminated_early is not None]
+    return any(said) if said else None
+
+
+def _sum_of_shards(parts: Sequence[ShardCounts]) -> ShardCounts:
+    return ShardCounts(
+        total=sum(part.total for part in parts),
+        successful=sum(part.successful for part in parts),
+        skipped=sum(part.skipped for part in parts),
+        failed=sum(part.failed for part in parts),
+    )
