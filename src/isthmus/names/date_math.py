@@ -97,7 +97,7 @@ def _place_holder_value(expression: str, place_holder: str, now: datetime) -> st
         moment = _calculate(math, now.astimezone(_time_zone(zone) if zone else UTC))
     except (OverflowError, ValueError):
         raise _parse_failure(f"date math [{math}] leaves the years 1 to 9999") from None
-    return format_moment(moment, pattern)
+    return _format(moment, pattern)
 
 
 def _calculate(math: str, now: datetime) -> datetime:
@@ -166,11 +166,7 @@ def _time_zone(text: str) -> tzinfo:
         raise illegal_argument(f"Unknown time-zone ID: {text}") from None
 
 
-def format_moment(moment: datetime, pattern: str) -> str:
-    """Write a moment by a Java date pattern such as ``yyyy-MM-dd'T'HH:mm``.
-
-    Raises a 400 failure for a pattern that is not well formed or needs words (names of months).
-    """
+def _format(moment: datetime, pattern: str) -> str:
     written: list[str] = []
     position = 0
     while position < len(pattern):
