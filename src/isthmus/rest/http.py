@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -59,7 +60,15 @@ class Response:
 
 def json_response(value: Any, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Response:
     """Answer ``value`` as JSON; :class:`orjson.Fragment` members are copied as they are."""
-    return Response(status, orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS), headers=headers)
+    return Response(status, json_text(value), headers=headers)
+
+
+def json_text(value: Any) -> bytes:
+    """Answer ``value`` as JSON text, however deeply it is nested."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+    except orjson.JSONEncodeError:  # orjson stops at 254 levels
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def parse_json(text: bytes) -> Any:

@@ -17,7 +17,7 @@ from isthmus.rest.elasticsearch.call import Call, ElasticsearchRouter, Handler, 
 from isthmus.rest.elasticsearch.errors import failure_response
 from isthmus.rest.elasticsearch.media_types import JSON, parse_content_type, response_content_type
 from isthmus.rest.elasticsearch.response_filter import parse_response_filter
-from isthmus.rest.http import Request, Response, boolean_parameter, json_response
+from isthmus.rest.http import Request, Response, boolean_parameter, json_response, json_text
 from isthmus.rest.routing import Match
 from isthmus.security.principal import Principal
 
@@ -148,15 +148,8 @@ def _as_asked(request: Request, response: Response, body: bytes, content_type: s
     """Apply what the caller said about the form of a JSON answer."""
     filter_path = request.parameters.get("filter_path")
     if filter_path and body and response.status < 400:  # noqa: PLR2004 - an error is always shown whole
-        body = _encoded(parse_response_filter(filter_path).apply(orjson.loads(body)))
+        body = json_text(parse_response_filter(filter_path).apply(orjson.loads(body)))
     return Response(response.status, body, content_type, response.headers)
-
-
-def _encoded(value: object) -> bytes:
-    try:
-        return orjson.dumps(value)
-    except orjson.JSONEncodeError:  # nested more than 254 levels
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _dressed(request: Request, response: Response) -> Response:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from isthmus.errors import Failure, FailureKind
+from isthmus.errors import Failure, FailureKind, Fault
+from isthmus.exchange import FailureReport
 from isthmus.rest.http import Response, json_response
 
 STATUS_OF_KIND: Final = {
@@ -34,6 +35,26 @@ def failure_object(failure: Failure) -> dict[str, Any]:
     if failure.caused_by is not None:
         described["caused_by"] = failure_object(failure.caused_by)
     return described
+
+
+def failure_of(report: FailureReport) -> Failure:
+    """Answer the failure that a report describes; one of a kind unknown here counts as internal."""
+    try:
+        kind = FailureKind[report.kind]
+    except KeyError:
+        kind = FailureKind.INTERNAL
+    try:
+        fault = Fault(report.fault)
+    except ValueError:
+        fault = None
+    return Failure(
+        kind,
+        report.error_type,
+        report.reason,
+        fault=fault,
+        metadata=report.metadata,
+        caused_by=failure_of(report.caused_by) if report.caused_by is not None else None,
+    )
 
 
 def failure_response(failure: Failure) -> Response:

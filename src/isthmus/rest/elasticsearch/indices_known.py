@@ -1,0 +1,38 @@
+"""Which indices a call is about: expressions, permission and what the engine has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from isthmus.exchange import Engine, IndexDescription, IndexSelection
+from isthmus.names import IndexName, IndicesOptions, KnownIndex
+from isthmus.rest.elasticsearch.call import Call, index_expressions
+from isthmus.security.authorize import select_indices
+
+
+def known_indices(engine: Engine) -> dict[IndexName, KnownIndex]:
+    """Answer what resolving expressions needs to know of every index."""
+    return {
+        name: KnownIndex(name, description.hidden, description.closed, description.aliases)
+        for name, description in engine.indices().items()
+    }
+
+
+def select(
+    call: Call,
+    engine: Engine,
+    action: str,
+    options: IndicesOptions,
+    expressions: Sequence[str] | None = None,
+) -> tuple[IndexSelection, ...]:
+    """Answer the indices that the path's ``index`` names and the caller may see for this action."""
+    if expressions is None:
+        expressions = index_expressions(call)
+    return select_indices(call.principal, action, expressions, options, known_indices(engine))
+
+
+def described(engine: Engine, selections: Sequence[IndexSelection]) -> list[IndexDescription]:
+    """Answer the descriptions of the selected indices that are still there, by name."""
+    descriptions = engine.indices()
+    present = [descriptions.get(selection.index) for selection in selections]
+    return sorted((one for one in present if one is not None), key=lambda one: one.name)
