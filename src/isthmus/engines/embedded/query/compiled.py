@@ -1,0 +1,110 @@
+"""What a clause becomes: a query of the library, with what is known of it beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import tantivy
+from tantivy import Occur, Query
+
+
+class Extent(Enum):
+    """How much of an index a clause matches, as far as it is known without looking."""
+
+    NOTHING = "nothing"
+    SOMETHING = "something"
+    EVERYTHING = "everything"
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A compiled clause.
+
+    ``score`` is what every match scores where that is known beforehand, else None. With
+    ``extent`` NOTHING or EVERYTHING, ``query`` still is a query that does just that.
+    """
+
+    query: tantivy.Query
+    score: float | None = None
+    extent: Extent = Extent.SOMETHING
+
+
+def everything(score: float = 1.0) -> Compiled:
+    """Answer the clause that every document matches."""
+    return Compiled(Query.const_score_query(Query.all_query(), score), score, Extent.EVERYTHING)
+
+
+def nothing() -> Compiled:
+    """Answer the clause that no document matches."""
+    return Compiled(Query.empty_query(), 0.0, Extent.NOTHING)
+
+
+def constant(query: tantivy.Query, score: float = 1.0) -> Compiled:
+    """Answer a clause whose every match scores the same."""
+    return Compiled(Query.const_score_query(query, score), score)
+
+
+def with_score(clause: Compiled, score: float) -> Compiled:
+    """Answer the clause with this score for every match instead of its own."""
+    if clause.extent is Extent.NOTHING:
+        return clause
+    return Compiled(Query.const_score_query(clause.query, score), score, clause.extent)
+
+
+def boosted(clause: Compiled, boost: float) -> Compiled:
+    """Answer the clause with its scores multiplied."""
+    if boost == 1.0 or clause.extent is Extent.NOTHING:
+        return clause
+    score = None if clause.score is None else clause.score * boost
+    return Compiled(Query.boost_query(clause.query, boost), score, clause.extent)
+
+
+def all_of(clauses: Sequence[Compiled]) -> Compiled:
+    """Answer the conjunction as a filter: what matches scores 0."""
+    if any(clause.extent is Extent.NOTHING for clause in clauses):
+        return nothing()
+    selective = [clause for clause in clauses if clause.extent is not Extent.EVERYTHING]
+    if not selective:
+        return everything(0.0)
+    if len(selective) == 1:
+        return with_score(selective[0], 0.0)
+    return constant(Query.boolean_query([(Occur.Must, clause.query) for clause in selective]), 0.0)
+
+
+def any_of(clauses: Sequence[Compiled]) -> Compiled:
+    """Answer the disjunction with a score of 1 for every match."""
+    if any(clause.extent is Extent.EVERYTHING for clause in clauses):
+        return everything()
+    selective = [clause for clause in clauses if clause.extent is not Extent.NOTHING]
+    if not selective:
+        return nothing()
+    if len(selective) == 1:
+        return with_score(selective[0], 1.0)
+    return constant(Query.boolean_query([(Occur.Should, clause.query) for clause in selective]))
+
+
+def none_of(clause: Compiled) -> Compiled:
+    """Answer the complement as a filter: what matches scores 0."""
+    if clause.extent is Extent.NOTHING:
+        return everything(0.0)
+    if clause.extent is Extent.EVERYTHING:
+        return nothing()
+    return constant(
+        Query.boolean_query([(Occur.Must, Query.all_query()), (Occur.MustNot, clause.query)]), 0.0
+    )
+
+
+def restricted(clause: Compiled, restriction: Compiled) -> Compiled:
+    """Answer the clause, with its scores, narrowed to what the restriction matches too."""
+    if restriction.extent is Extent.EVERYTHING or clause.extent is Extent.NOTHING:
+        return clause
+    if restriction.extent is Extent.NOTHING:
+        return nothing()
+    if clause.extent is Extent.EVERYTHING and clause.score is not None:
+        return with_score(restriction, clause.score)
+    query = Query.boolean_query(
+        [(Occur.Must, clause.query), (Occur.Must, Query.const_score_query(restriction.query, 0.0))]
+    )
+    return Compiled(query, clause.score)

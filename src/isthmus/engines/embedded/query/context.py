@@ -1,0 +1,154 @@
+"""What the clauses of one query need to know: the index, its visible fields, the time, the limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Final
+
+import tantivy
+
+from isthmus.engines.embedded.analysis import Analyzers
+from isthmus.engines.embedded.columns import EXISTS_COLUMN, FieldColumns, MappingColumns
+from isthmus.engines.embedded.mapping import FieldMapping, Mapping
+from isthmus.errors import Failure, FailureKind, illegal_argument
+from isthmus.exchange import Json
+
+#: Elasticsearch's own limit (indices.query.bool.max_nested_depth); the library overflows its stack
+#: at about 2,000
+MAXIMUM_DEPTH: Final = 30
+#: Elasticsearch computes this limit from the heap; its floor is 1,024 and this its usual value
+MAXIMUM_CLAUSES: Final = 4_096
+#: index.max_terms_count
+MAXIMUM_TERMS: Final = 65_536
+#: index.max_regex_length
+MAXIMUM_PATTERN_LENGTH: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class QueryField:
+    """A field that may be asked for: what it is and where its values are."""
+
+    mapped: FieldMapping
+    columns: FieldColumns
+
+    @property
+    def path(self) -> str:
+        """Answer the full path."""
+        return self.mapped.path
+
+    @property
+    def type(self) -> str:
+        """Answer the name of the type."""
+        return self.mapped.type
+
+    @property
+    def column(self) -> str:
+        """Answer the column that terms and ranges look into."""
+        return self.columns.main
+
+
+@dataclass(slots=True)
+class _Spent:
+    """What compiling one query has used up."""
+
+    depth: int = 0
+    clauses: int = 0
+
+
+def _everything_is_visible(_path: str) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class QueryContext:
+    """One index as one query sees it.
+
+    ``is_visible`` tells whether the caller may see a field: one that is hidden does not exist.
+    ``now_milliseconds`` is what ``now`` means throughout the query. ``searcher`` is None where a
+    query is only checked.
+    """
+
+    index_name: str
+    mapping: Mapping
+    columns: MappingColumns
+    schema: tantivy.Schema
+    analyzers: Analyzers
+    index: tantivy.Index | None
+    searcher: tantivy.Searcher | None
+    now_milliseconds: int
+    compile_clause: Callable[[Json, QueryContext], object]
+    is_visible: Callable[[str], bool] = _everything_is_visible
+    spent: _Spent = field(default_factory=_Spent)
+
+    def field(self, path: str) -> QueryField | None:
+        """Answer the field, or None where it is not mapped or not visible.
+
+        Raises a failure for a field that is mapped but cannot be searched.
+        """
+        mapped = self.mapping.field(path)
+        if mapped is None or not self.is_visible(path):
+            return None
+        columns = self.columns.get(path)
+        if columns is None:
+            raise self.failed_to_create(
+                f"Cannot search on field [{path}] since it is not indexed nor has doc values."
+            )
+        return QueryField(mapped, columns)
+
+    def fields_matching(self, pattern: str) -> list[QueryField]:
+        """Answer the visible, searchable fields whose path matches a pattern with ``*``."""
+        return [
+            QueryField(mapped, columns)
+            for path, mapped in self.mapping.fields.items()
+            if fnmatchcase(path, pattern.replace("[", "[[]"))
+            and self.is_visible(path)
+            and (columns := self.columns.get(path)) is not None
+        ]
+
+    def leaves(self, path: str) -> list[str]:
+        """Answer the visible leaf fields that a path names: itself, or what lies below an object."""
+        if self.mapping.field(path) is not None:
+            return [path] if self.is_visible(path) else []
+        return [leaf.path for leaf in self.mapping.leaves_under(path) if self.is_visible(leaf.path)]
+
+    def exists(self, path: str) -> tantivy.Query:
+        """Answer the query for documents that have a value in a leaf field."""
+        return tantivy.Query.term_query(self.schema, EXISTS_COLUMN, path, index_option="basic")
+
+    def count_clauses(self, number: int = 1) -> None:
+        """Spend so many clauses; raise a 400 when the query has too many."""
+        self.spent.clauses += number
+        if self.spent.clauses > MAXIMUM_CLAUSES:
+            raise Failure(
+                FailureKind.INVALID_REQUEST,
+                "too_many_nested_clauses",
+                f"Query contains too many nested clauses; maxClauseCount is set to {MAXIMUM_CLAUSES}",
+            )
+
+    def enter(self) -> None:
+        """Go one level deeper; raise a 400 when that is too deep."""
+        self.spent.depth += 1
+        if self.spent.depth > MAXIMUM_DEPTH:
+            raise illegal_argument(
+                "The nested depth of the query exceeds the maximum nested depth for queries set in "
+                "[indices.query.bool.max_nested_depth]"
+            )
+
+    def leave(self) -> None:
+        """Come back one level."""
+        self.spent.depth -= 1
+
+    def failed_to_create(self, reason: str) -> Failure:
+        """Answer the failure for a query that this index's mapping cannot serve."""
+        return self.refused(f"failed to create query: {reason}")
+
+    def refused(self, reason: str) -> Failure:
+        """Answer the failure of one index (Elasticsearch: of one shard) to serve a query."""
+        return Failure(
+            FailureKind.INVALID_REQUEST,
+            "query_shard_exception",
+            reason,
+            metadata={"index": self.index_name},
+        )

@@ -1,0 +1,260 @@
+"""The clauses that match terms by a pattern: prefix, wildcard, regexp and fuzzy."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from tantivy import Query
+
+from isthmus.engines.embedded.columns import ID_COLUMN
+from isthmus.engines.embedded.field_types import ColumnKind
+from isthmus.engines.embedded.query.compiled import Compiled, boosted, constant, everything, nothing
+from isthmus.engines.embedded.query.context import MAXIMUM_PATTERN_LENGTH, QueryContext, QueryField
+from isthmus.engines.embedded.query.reading import Parameters, as_text, one_field
+from isthmus.engines.embedded.query.text_ranges import ANY_CHARACTER, literal
+from isthmus.errors import illegal_argument, parsing_failure
+
+#: what Lucene's syntax means and the library's does not, or the other way round; see compile_regexp
+_DIFFERENT_OPERATORS: Final = {
+    "~": "complement",
+    "<": "interval",
+    ">": "interval",
+    "&": "intersection",
+    "@": "any string",
+    "#": "empty language",
+    '"': "quoted text",
+    "^": "anchor",
+    "$": "anchor",
+}
+_ESCAPED_LETTER: Final = re.compile(r"[A-Za-z0-9]")
+
+
+def compile_prefix(body: object, context: QueryContext) -> Compiled:
+    """Compile ``prefix``."""
+    path, parameters = one_field("prefix", body, "value", ("value", "case_insensitive", "rewrite"))
+    value = as_text(parameters.required("value", "value cannot be null"))
+    if path == "_index":
+        return boosted(_index_clause(f"{value}*", context), parameters.boost)
+    expression = f"{_flags(parameters)}{literal(value)}{ANY_CHARACTER}*"
+    return _pattern_clause(path, expression, parameters, context)
+
+
+def compile_wildcard(body: object, context: QueryContext) -> Compiled:
+    """Compile ``wildcard``: ``*`` is any characters, ``?`` one, a backslash takes the next as it is."""
+    path, parameters = one_field(
+        "wildcard", body, "value", ("value", "wildcard", "case_insensitive", "rewrite")
+    )
+    given = parameters.get("value", parameters.get("wildcard"))
+    if given is None:
+        raise illegal_argument("value cannot be null")
+    if path == "_index":
+        return boosted(_index_clause(as_text(given), context), parameters.boost)
+    expression = f"{_flags(parameters)}{wildcard_expression(as_text(given))}"
+    return _pattern_clause(path, expression, parameters, context)
+
+
+def wildcard_expression(pattern: str) -> str:
+    """Answer the regular expression of a wildcard pattern."""
+    parts: list[str] = []
+    characters = iter(pattern)
+    for character in characters:
+        if character == "*":
+            parts.append(f"{ANY_CHARACTER}*")
+        elif character == "?":
+            parts.append(ANY_CHARACTER)
+        elif character == "\\":
+            parts.append(literal(next(characters, "\\")))
+        else:
+            parts.append(literal(character))
+    return "".join(parts)
+
+
+def compile_regexp(body: object, context: QueryContext) -> Compiled:
+    """Compile ``regexp``. Lucene's operators that the library lacks are refused by name."""
+    path, parameters = one_field(
+        "regexp",
+        body,
+        "value",
+        ("value", "flags", "flags_value", "case_insensitive", "max_determinized_states", "rewrite"),
+    )
+    pattern = as_text(parameters.required("value", "value cannot be null"))
+    if len(pattern) > MAXIMUM_PATTERN_LENGTH:
+        raise context.failed_to_create(
+            f"The length of regex [{len(pattern)}] used in the Regexp Query request has exceeded the allowed "
+            f"maximum of [{MAXIMUM_PATTERN_LENGTH}]. This maximum can be set by changing the "
+            "[index.max_regex_length] index level setting."
+        )
+    flags = {flag.strip().upper() for flag in str(parameters.get("flags", "ALL")).split("|")} - {""}
+    unknown = flags - {
+        "ALL",
+        "NONE",
+        "ANYSTRING",
+        "AUTOMATON",
+        "COMPLEMENT",
+        "EMPTY",
+        "INTERSECTION",
+        "INTERVAL",
+    }
+    if unknown:
+        raise illegal_argument(f"Unknown regexp flag [{min(unknown)}]")
+    if "flags_value" in parameters:
+        parameters.refuse("flags_value")
+    expression = lucene_expression(pattern, all_operators=flags != {"NONE"})
+    return _pattern_clause(path, f"{_flags(parameters)}(?s:{expression})", parameters, context)
+
+
+def lucene_expression(pattern: str, *, all_operators: bool = True) -> str:
+    """Answer a pattern of Lucene's regular expressions in the library's syntax.
+
+    Raises a 400 that names an operator which the library lacks. Without the optional operators
+    (``flags: NONE``) their characters stand for themselves.
+    """
+    parts: list[str] = []
+    in_class = False
+    characters = iter(pattern)
+    for character in characters:
+        if character == "\\":
+            parts.append(_escaped(next(characters, ""), pattern))
+        elif in_class:
+            in_class = character != "]"
+            # a second bracket, && and ~~ would open the library's set operations
+            parts.append(f"\\{character}" if character in "[&~" else character)
+        elif character == "[":
+            in_class = True
+            parts.append(character)
+        elif character in "^$":
+            parts.append(f"\\{character}")
+        elif character in _DIFFERENT_OPERATORS:
+            if all_operators:
+                raise parsing_failure(
+                    f"[regexp] the operator [{character}] ({_DIFFERENT_OPERATORS[character]}) "
+                    "is not supported"
+                )
+            parts.append(literal(character))
+        elif character == "?" and parts and parts[-1] in ("*", "+", "?", "}"):
+            raise parsing_failure("[regexp] a repetition of a repetition is not supported")
+        elif character == "?" and parts and parts[-1] == "(":
+            raise parsing_failure("[regexp] groups that begin with [(?] are not supported")
+        else:
+            parts.append(character)
+    return "".join(parts)
+
+
+def _escaped(character: str, pattern: str) -> str:
+    if character == "":
+        raise parsing_failure(f"[regexp] the pattern [{pattern[:100]}] ends in an escape")
+    if character in "dDwWsS":
+        return {
+            "d": "[0-9]",
+            "D": "[^0-9]",
+            "w": "[A-Za-z0-9_]",
+            "W": "[^A-Za-z0-9_]",
+            "s": "[ \\t\\n\\r]",
+            "S": "[^ \\t\\n\\r]",
+        }[character]
+    return literal(character)
+
+
+def _flags(parameters: Parameters) -> str:
+    return "(?i)" if parameters.flag("case_insensitive", default=False) else ""
+
+
+def _pattern_clause(path: str, expression: str, parameters: Parameters, context: QueryContext) -> Compiled:
+    boost = parameters.boost
+    clause = parameters.clause
+    if path == "_id":
+        return boosted(expression_query(context, ID_COLUMN, expression), boost)
+    field = context.field(path)
+    if field is None:
+        return nothing()
+    _require_text(clause, field, context)
+    return boosted(expression_query(context, field.column, expression), boost)
+
+
+def _require_text(clause: str, field: QueryField, context: QueryContext) -> None:
+    if field.mapped.field_type.kind in (ColumnKind.TEXT, ColumnKind.KEYWORD) and field.type != "ip":
+        return
+    raise context.refused(
+        f"Can only use {clause} queries on keyword, text and wildcard fields - not on "
+        f"[{field.path}] which is of type [{field.type}]"
+    )
+
+
+def expression_query(context: QueryContext, column: str, expression: str) -> Compiled:
+    """Answer the documents with a term that the regular expression matches as a whole."""
+    try:
+        return constant(Query.regex_query(context.schema, column, expression))
+    except ValueError as error:
+        raise context.failed_to_create(
+            f"the pattern is too complex or malformed: {_first_line(error)}"
+        ) from error
+
+
+def _first_line(error: ValueError) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:200] if lines else "unknown"
+
+
+def _index_clause(pattern: str, context: QueryContext) -> Compiled:
+    return everything() if index_name_matches(context, pattern) else nothing()
+
+
+def index_name_matches(context: QueryContext, pattern: str) -> bool:
+    """Tell whether the index searched has this name; ``*`` stands for anything."""
+    local_name = pattern.rpartition(":")[2]
+    expression = ".*".join(re.escape(part) for part in local_name.split("*"))
+    return re.fullmatch(expression, context.index_name, re.DOTALL) is not None
+
+
+def compile_fuzzy(body: object, context: QueryContext) -> Compiled:
+    """Compile ``fuzzy``. Every match scores the same: the library does not rate the distance."""
+    path, parameters = one_field(
+        "fuzzy",
+        body,
+        "value",
+        ("value", "fuzziness", "prefix_length", "max_expansions", "transpositions", "rewrite"),
+    )
+    value = as_text(parameters.required("value", "value cannot be null"))
+    distance = read_fuzziness(parameters, value)
+    clause = fuzzy_clause(path, value, distance, parameters, context)
+    return boosted(clause, parameters.boost)
+
+
+def fuzzy_clause(
+    path: str, value: str, distance: int, parameters: Parameters, context: QueryContext
+) -> Compiled:
+    """Answer the documents with a term at most so many edits away."""
+    if parameters.whole("prefix_length", 0) != 0:
+        raise parsing_failure(f"[{parameters.clause}] a [prefix_length] other than 0 is not supported")
+    parameters.whole("max_expansions", 50, 1)
+    field = context.field(path)
+    if field is None:
+        return nothing()
+    _require_text("fuzzy", field, context)
+    if distance == 0:
+        return constant(Query.term_query(context.schema, field.column, value, index_option="basic"))
+    transpositions = parameters.flag("transpositions", default=True)
+    query = Query.fuzzy_term_query(context.schema, field.column, value, distance, transpositions)
+    return constant(query)
+
+
+def read_fuzziness(parameters: Parameters, term: str) -> int:
+    """Answer how many edits a term may be away: ``0`` to ``2``, or ``AUTO:low,high`` by its length."""
+    given = str(parameters.get("fuzziness", "AUTO")).upper()
+    low, high = 3, 6
+    if given.startswith("AUTO"):
+        bounds = given.removeprefix("AUTO")
+        if bounds:
+            found = re.fullmatch(r":(\d+),(\d+)", bounds)
+            if found is None:
+                raise parsing_failure(f"[{parameters.clause}] failed to find low and high distance values")
+            low, high = int(found[1]), int(found[2])
+        return 0 if len(term) < low else 1 if len(term) < high else 2
+    try:
+        distance = float(given)
+    except ValueError:
+        raise parameters.bad("fuzziness", given) from None
+    if distance not in (0.0, 1.0, 2.0):
+        raise illegal_argument("Valid edit distances are [0, 1, 2] but was [" + given + "]")
+    return int(distance)
