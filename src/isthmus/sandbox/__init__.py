@@ -1,4 +1,4 @@
-"""Whole connected environments in a temporary folder, for tests of software that talks to several clusters."""
+"""Connected environments in a temporary folder, for tests of software that talks to several clusters."""
 
 from isthmus.sandbox.fabric import Administrator, Deployment, Environment, Fabric, SecurityModel
 from isthmus.sandbox.sandbox import Sandbox, SandboxOptions
