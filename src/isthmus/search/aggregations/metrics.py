@@ -1,0 +1,265 @@
+"""Aggregations that answer numbers about a field: min, max, sum, avg, stats, value_count."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from isthmus.exchange import JsonObject
+from isthmus.search.aggregations.contract import BucketBudget, Node, not_orderable
+from isthmus.search.aggregations.date_format import DateFormat
+from isthmus.search.aggregations.fields import Parameters, without_nothing
+from isthmus.search.aggregations.numbers import read_count, read_number, read_number_or_none, write_number
+from isthmus.search.aggregations.rendering import renderer_like
+
+_AS_STRING: Final = "_as_string"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricField:
+    """The field of a metric, the value that documents without it count as, and how values are written."""
+
+    path: str
+    missing: str | int | float | bool | None = None
+    format: DateFormat | None = None
+
+    @classmethod
+    def parse(cls, parameters: Parameters) -> MetricField:
+        """Take the members that every metric has."""
+        written = parameters.text("format")
+        return cls(
+            path=parameters.field(),
+            missing=parameters.scalar("missing"),
+            format=None if written is None else DateFormat.parse(written),
+        )
+
+    def ask(self) -> JsonObject:
+        """Answer the members back."""
+        written = None if self.format is None else self.format.text
+        return without_nothing({"field": self.path, "missing": self.missing, "format": written})
+
+
+def with_strings(values: JsonObject, parts: Sequence[JsonObject], chosen: DateFormat | None) -> JsonObject:
+    """Put ``…_as_string`` after each value where the parts show that values are dates or booleans."""
+    samples = [
+        (read_number(part[member]), str(part[member + _AS_STRING]))
+        for part in parts
+        for member in values
+        if part.get(member + _AS_STRING) is not None and part.get(member) is not None
+    ]
+    if not samples:
+        return values
+    render = renderer_like(samples, chosen)
+    strings = {
+        member + _AS_STRING: render(value)
+        for member, value in values.items()
+        if member != "count" and isinstance(value, float) and math.isfinite(value)
+    }
+    return {**values, **strings}
+
+
+@dataclass(frozen=True, slots=True)
+class SingleMetric:
+    """A metric that is one number and combines to one of the same kind."""
+
+    kind: str
+    field: MetricField
+
+    KINDS: ClassVar = ("min", "max", "sum")
+
+    @classmethod
+    def parse(cls, parameters: Parameters) -> SingleMetric:
+        """Read the parameters."""
+        return cls(parameters.kind, MetricField.parse(parameters))
+
+    def ask(self, children: Sequence[Node]) -> JsonObject:  # noqa: ARG002 - the contract's
+        """Ask for the same."""
+        return {self.kind: self.field.ask()}
+
+    def combine(self, parts: Sequence[JsonObject], children: Sequence[Node]) -> JsonObject:  # noqa: ARG002
+        """Take the least, the greatest or the sum."""
+        found = [value for part in parts if (value := read_number_or_none(part["value"])) is not None]
+        if self.kind == "sum":
+            total: float | None = precise_sum(found)
+        elif not found:
+            total = None
+        else:
+            total = min(found) if self.kind == "min" else max(found)
+        return with_strings({"value": write_number(total)}, parts, self.field.format)
+
+    def finish(self, combined: JsonObject, children: Sequence[Node], budget: BucketBudget) -> JsonObject:  # noqa: ARG002
+        """Answer it as it is."""
+        return combined
+
+    def order_value(self, combined: JsonObject, metric: str) -> float:
+        """Answer the value; Elasticsearch takes infinities for the least and greatest of nothing."""
+        self.order_metric(metric)
+        value = read_number_or_none(combined["value"])
+        if value is not None:
+            return value
+        return math.inf if self.kind == "min" else -math.inf
+
+    def order_metric(self, metric: str) -> str:
+        """Answer that the only number needs no name."""
+        if metric not in ("", "value"):
+            raise not_orderable(f"{self.kind}.{metric}")
+        return ""
+
+    def typed_name(self, final: JsonObject) -> str:  # noqa: ARG002
+        """Answer the kind."""
+        return self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class ValueCount:
+    """How many values the documents have."""
+
+    field: MetricField
+    kind: ClassVar[str] = "value_count"
+
+    @classmethod
+    def parse(cls, parameters: Parameters) -> ValueCount:
+        """Read the parameters."""
+        return cls(MetricField.parse(parameters))
+
+    def ask(self, children: Sequence[Node]) -> JsonObject:  # noqa: ARG002
+        """Ask for the same."""
+        return {self.kind: self.field.ask()}
+
+    def combine(self, parts: Sequence[JsonObject], children: Sequence[Node]) -> JsonObject:  # noqa: ARG002
+        """Add up."""
+        return {"value": sum(read_count(part["value"]) for part in parts)}
+
+    def finish(self, combined: JsonObject, children: Sequence[Node], budget: BucketBudget) -> JsonObject:  # noqa: ARG002
+        """Answer it as it is."""
+        return combined
+
+    def order_value(self, combined: JsonObject, metric: str) -> float:
+        """Answer the count."""
+        self.order_metric(metric)
+        return read_count(combined["value"])
+
+    def order_metric(self, metric: str) -> str:
+        """Answer that the only number needs no name."""
+        if metric not in ("", "value"):
+            raise not_orderable(f"{self.kind}.{metric}")
+        return ""
+
+    def typed_name(self, final: JsonObject) -> str:  # noqa: ARG002
+        """Answer the kind."""
+        return self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Count, least, greatest, average and sum at once; the combinable form of an average."""
+
+    field: MetricField
+    kind: ClassVar[str] = "stats"
+    METRICS: ClassVar = ("count", "min", "max", "avg", "sum")
+
+    @classmethod
+    def parse(cls, parameters: Parameters) -> Stats:
+        """Read the parameters."""
+        return cls(MetricField.parse(parameters))
+
+    def ask(self, children: Sequence[Node]) -> JsonObject:  # noqa: ARG002
+        """Ask for the same."""
+        return {self.kind: self.field.ask()}
+
+    def combine(self, parts: Sequence[JsonObject], children: Sequence[Node]) -> JsonObject:  # noqa: ARG002
+        """Add up counts and sums; the average follows from them."""
+        return with_strings(combined_stats(parts), parts, self.field.format)
+
+    def finish(self, combined: JsonObject, children: Sequence[Node], budget: BucketBudget) -> JsonObject:  # noqa: ARG002
+        """Answer it as it is."""
+        return combined
+
+    def order_value(self, combined: JsonObject, metric: str) -> float:
+        """Answer one of the numbers."""
+        self.order_metric(metric)
+        value = read_number_or_none(combined[metric])
+        if value is not None:
+            return value
+        return {"min": math.inf, "max": -math.inf}.get(metric, math.nan)
+
+    def order_metric(self, metric: str) -> str:
+        """Answer the same name; one must be given."""
+        if metric not in self.METRICS:
+            raise not_orderable(f"{self.kind}.{metric}" if metric else self.kind)
+        return metric
+
+    def typed_name(self, final: JsonObject) -> str:  # noqa: ARG002
+        """Answer the kind."""
+        return self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Average:
+    """The average, asked for as :class:`Stats` because averages of averages mean nothing."""
+
+    field: MetricField
+    kind: ClassVar[str] = "avg"
+
+    @classmethod
+    def parse(cls, parameters: Parameters) -> Average:
+        """Read the parameters."""
+        return cls(MetricField.parse(parameters))
+
+    def ask(self, children: Sequence[Node]) -> JsonObject:
+        """Ask for sum and count."""
+        return Stats(self.field).ask(children)
+
+    def combine(self, parts: Sequence[JsonObject], children: Sequence[Node]) -> JsonObject:
+        """Combine sums and counts."""
+        return Stats(self.field).combine(parts, children)
+
+    def finish(self, combined: JsonObject, children: Sequence[Node], budget: BucketBudget) -> JsonObject:  # noqa: ARG002
+        """Keep the average alone."""
+        final: JsonObject = {"value": combined["avg"]}
+        if "avg" + _AS_STRING in combined:
+            final["value" + _AS_STRING] = combined["avg" + _AS_STRING]
+        return final
+
+    def order_value(self, combined: JsonObject, metric: str) -> float:
+        """Answer the average."""
+        self.order_metric(metric)
+        value = read_number_or_none(combined["avg"])
+        return math.nan if value is None else value
+
+    def order_metric(self, metric: str) -> str:
+        """Answer what the combinable form calls it."""
+        if metric not in ("", "value"):
+            raise not_orderable(f"{self.kind}.{metric}")
+        return "avg"
+
+    def typed_name(self, final: JsonObject) -> str:  # noqa: ARG002
+        """Answer the kind."""
+        return self.kind
+
+
+def combined_stats(parts: Sequence[JsonObject]) -> JsonObject:
+    """Combine the five numbers of ``stats`` answers."""
+    count = sum(read_count(part["count"]) for part in parts)
+    lows = [value for part in parts if (value := read_number_or_none(part["min"])) is not None]
+    highs = [value for part in parts if (value := read_number_or_none(part["max"])) is not None]
+    total = precise_sum([read_number_or_none(part["sum"]) or 0.0 for part in parts])
+    return {
+        "count": count,
+        "min": write_number(min(lows, default=None)),
+        "max": write_number(max(highs, default=None)),
+        "avg": write_number(total / count if count else None),
+        "sum": write_number(total),
+    }
+
+
+def precise_sum(values: Sequence[float]) -> float:
+    """Add up without the rounding of each step mattering; infinities and NaN are allowed."""
+    if all(map(math.isfinite, values)):
+        try:
+            return math.fsum(values)
+        except OverflowError:
+            return float(sum(values))
+    return float(sum(values))

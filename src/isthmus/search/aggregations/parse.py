@@ -1,0 +1,227 @@
+"""From a request's ``aggs`` to checked aggregations, with Elasticsearch's words for what is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from isthmus.errors import Failure, FailureKind, illegal_argument, parsing_failure
+from isthmus.exchange import Json, JsonObject
+from isthmus.search.aggregations.cardinality import Cardinality
+from isthmus.search.aggregations.contract import Aggregation, Node
+from isthmus.search.aggregations.date_histogram import DateHistogram
+from isthmus.search.aggregations.extended_stats import ExtendedStats
+from isthmus.search.aggregations.fields import Parameters, suggestion, token_name
+from isthmus.search.aggregations.filters import Filters, SingleBucket, check_query
+from isthmus.search.aggregations.histogram import Histogram
+from isthmus.search.aggregations.metrics import Average, SingleMetric, Stats, ValueCount
+from isthmus.search.aggregations.ranges import Ranges
+from isthmus.search.aggregations.terms import Terms
+
+#: As deep as queries may be: what is nested deeper is no question that somebody has.
+_MAXIMUM_DEPTH: Final = 30
+
+_VALID_NAME: Final = re.compile(r"[^\[\]>]+")
+_SUB_AGGREGATIONS: Final = ("aggs", "aggregations")
+
+#: Every aggregation that can be combined, and what reads its parameters.
+REGISTRY: Final[Mapping[str, Callable[[Parameters], Aggregation]]] = MappingProxyType(
+    {
+        "avg": Average.parse,
+        "cardinality": Cardinality.parse,
+        "date_histogram": DateHistogram.parse,
+        "extended_stats": ExtendedStats.parse,
+        "filters": Filters.parse,
+        "global": SingleBucket.parse_global,
+        "histogram": Histogram.parse,
+        "max": SingleMetric.parse,
+        "min": SingleMetric.parse,
+        "missing": SingleBucket.parse_missing,
+        "range": Ranges.parse,
+        "stats": Stats.parse,
+        "sum": SingleMetric.parse,
+        "terms": Terms.parse,
+        "value_count": ValueCount.parse,
+    }
+)
+#: The body of this one is a query and not parameters.
+_FILTER: Final = "filter"
+
+_METRICS: Final = frozenset(
+    {"avg", "cardinality", "extended_stats", "max", "min", "stats", "sum", "value_count"}
+)
+
+#: Aggregations of Elasticsearch that exist and cannot be combined (yet): refused by name.
+_UNSUPPORTED: Final = frozenset(
+    {
+        "adjacency_matrix",
+        "auto_date_histogram",
+        "avg_bucket",
+        "boxplot",
+        "bucket_correlation",
+        "bucket_count_ks_test",
+        "bucket_script",
+        "bucket_selector",
+        "bucket_sort",
+        "categorize_text",
+        "change_point",
+        "children",
+        "composite",
+        "cumulative_cardinality",
+        "cumulative_sum",
+        "date_range",
+        "derivative",
+        "diversified_sampler",
+        "extended_stats_bucket",
+        "frequent_item_sets",
+        "geo_bounds",
+        "geo_centroid",
+        "geo_distance",
+        "geo_line",
+        "geohash_grid",
+        "geohex_grid",
+        "geotile_grid",
+        "inference",
+        "ip_prefix",
+        "ip_range",
+        "matrix_stats",
+        "max_bucket",
+        "median_absolute_deviation",
+        "min_bucket",
+        "moving_fn",
+        "moving_percentiles",
+        "multi_terms",
+        "nested",
+        "normalize",
+        "parent",
+        "percentile_ranks",
+        "percentiles",
+        "percentiles_bucket",
+        "random_sampler",
+        "rare_terms",
+        "rate",
+        "reverse_nested",
+        "sampler",
+        "scripted_metric",
+        "serial_diff",
+        "significant_terms",
+        "significant_text",
+        "stats_bucket",
+        "string_stats",
+        "sum_bucket",
+        "t_test",
+        "time_series",
+        "top_hits",
+        "top_metrics",
+        "variable_width_histogram",
+        "weighted_avg",
+    }
+)
+
+#: Members of a bucket, beside which its sub-aggregations stand.
+_TAKEN_NAMES: Final = frozenset({"key", "key_as_string", "doc_count", "doc_count_error_upper_bound"})
+
+
+def parse_nodes(raw: Json, depth: int = 1, parent: str | None = None) -> tuple[Node, ...]:
+    """Read sibling aggregations. ``parent`` is the name of the aggregation that they are in."""
+    if not isinstance(raw, dict):
+        raise parsing_failure(
+            f"Unexpected token {token_name(raw)} in [aggs]: aggregations definitions must start with the "
+            "name of the aggregation."
+        )
+    if depth > _MAXIMUM_DEPTH:
+        raise illegal_argument(
+            f"The nested depth of the aggregations exceeds the maximum of [{_MAXIMUM_DEPTH}] at [{parent}]"
+        )
+    return tuple(_parse_node(name, body, depth, parent) for name, body in raw.items())
+
+
+def _parse_node(name: str, body: Json, depth: int, parent: str | None) -> Node:
+    _check_name(name, parent)
+    if not isinstance(body, dict):
+        raise parsing_failure(
+            f"Aggregation definition for [{name} starts with a [{token_name(body)}], "
+            "expected a [START_OBJECT]."
+        )
+    kind, parameters, sub_aggregations, meta = _members(name, body)
+    if kind == "global" and parent is not None:
+        raise parsing_failure(
+            f"Aggregation [{parent}] cannot have a global sub-aggregation [{name}]. Global aggregations "
+            "can only be defined as top level aggregations"
+        )
+    aggregation = _parse_aggregation(name, kind, parameters)
+    children: tuple[Node, ...] = ()
+    if sub_aggregations is not None:
+        if kind in _METRICS and sub_aggregations:
+            raise Failure(
+                FailureKind.INVALID_REQUEST,
+                "aggregation_initialization_exception",
+                f"Aggregator [{name}] of type [{kind}] cannot accept sub-aggregations",
+            )
+        children = parse_nodes(sub_aggregations, depth + 1, name)
+    if isinstance(aggregation, Terms | Histogram | DateHistogram):
+        aggregation.order.check(children)
+    return Node(name, aggregation, children, meta)
+
+
+def _check_name(name: str, parent: str | None) -> None:
+    if _VALID_NAME.fullmatch(name) is None:
+        raise parsing_failure(
+            f"Invalid aggregation name [{name}]. Aggregation names can contain any character except '[', "
+            "']', and '>'"
+        )
+    if parent is not None and name in _TAKEN_NAMES:
+        raise illegal_argument(
+            f"Invalid aggregation name [{name}]: a bucket has a member of that name already"
+        )
+
+
+def _members(name: str, body: JsonObject) -> tuple[str, JsonObject, Json, JsonObject | None]:
+    """Take a definition apart into its type, that type's parameters, sub-aggregations and meta."""
+    kinds: list[str] = []
+    sub_aggregations: Json = None
+    meta: JsonObject | None = None
+    for member, value in body.items():
+        if member in _SUB_AGGREGATIONS:
+            if sub_aggregations is not None:
+                raise parsing_failure(f"Found two sub aggregation definitions under [{name}]")
+            _expect_object(name, member, value)
+            sub_aggregations = value
+        elif member == "meta":
+            _expect_object(name, member, value)
+            meta = value
+        else:
+            kinds.append(member)
+            _expect_object(name, member, value)
+    if not kinds:
+        raise parsing_failure(f"Missing definition for aggregation [{name}]")
+    if len(kinds) > 1:
+        raise parsing_failure(
+            f"Found two aggregation type definitions in [{name}]: [{kinds[0]}] and [{kinds[1]}]"
+        )
+    return kinds[0], body[kinds[0]], sub_aggregations, meta
+
+
+def _expect_object(name: str, member: str, value: Json) -> None:
+    if not isinstance(value, dict):
+        raise parsing_failure(
+            f"Expected [START_OBJECT] under [{member}], but got a [{token_name(value)}] in [{name}]"
+        )
+
+
+def _parse_aggregation(name: str, kind: str, body: JsonObject) -> Aggregation:
+    if kind == _FILTER:
+        check_query(name, body)
+        return SingleBucket(_FILTER, query=body)
+    if kind in _UNSUPPORTED:
+        raise illegal_argument(f"aggregation type [{kind}] in [{name}] is not supported")
+    reader = REGISTRY.get(kind)
+    if reader is None:
+        known = [*REGISTRY, _FILTER, *_UNSUPPORTED]
+        raise parsing_failure(f"Unknown aggregation type [{kind}]{suggestion(kind, known)}")
+    parameters = Parameters(name, kind, body)
+    aggregation = reader(parameters)
+    parameters.finish()
+    return aggregation

@@ -1,0 +1,264 @@
+"""The most frequent values of a field, with bounds on what cutting the lists may have hidden."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from isthmus.errors import Failure, FailureKind
+from isthmus.exchange import Json, JsonObject
+from isthmus.search.aggregations.contract import (
+    BucketBudget,
+    Node,
+    combine_all,
+    finish_all,
+    not_orderable,
+)
+from isthmus.search.aggregations.fields import Parameters, without_nothing
+from isthmus.search.aggregations.numbers import read_count
+from isthmus.search.aggregations.order import BY_FALLING_COUNT, BucketOrder, KeyOf
+
+_DEFAULT_SIZE: Final = 10
+#: Elasticsearch asks each shard for this many times the size and some more, so that a value that is
+#: frequent everywhere but nowhere at the top is still found.
+_SHARD_FACTOR: Final = 1.5
+_SHARD_EXTRA: Final = 10
+_MAXIMUM_SIZE: Final = 2**31 - 1
+#: The bound is not known.
+UNBOUNDED: Final = -1
+
+_ERROR: Final = "doc_count_error_upper_bound"
+_OTHER: Final = "sum_other_doc_count"
+_COLLECT_MODES: Final = ("depth_first", "breadth_first")
+
+Selection = str | tuple[Json, ...] | None
+"""Which values take part: a regular expression, a list of values, or all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """The parameters of ``terms``; ``size`` is what is shown, ``shard_size`` what each part is asked for."""
+
+    field: str
+    size: int = _DEFAULT_SIZE
+    shard_size: int
+    order: BucketOrder = BY_FALLING_COUNT
+    min_doc_count: int = 1
+    shard_min_doc_count: int = 0
+    missing: str | int | float | bool | None = None
+    include: Selection = None
+    exclude: Selection = None
+    show_error: bool = False
+
+    kind: ClassVar[str] = "terms"
+
+    @classmethod
+    def parse(cls, parameters: Parameters) -> Terms:
+        """Read the parameters."""
+        size = _positive(parameters, "size")
+        order = BucketOrder.parse(parameters, BY_FALLING_COUNT)
+        shown = _DEFAULT_SIZE if size is None else size
+        shard_size = _positive(parameters, "shard_size")
+        if shard_size is None:
+            shard_size = shown if order.is_by_key else int(shown * _SHARD_FACTOR) + _SHARD_EXTRA
+        mode = parameters.text("collect_mode")
+        if mode is not None and mode.lower() not in _COLLECT_MODES:
+            raise parameters.refuse("collect_mode", f"no [collect_mode] found for value [{mode}]")
+        # a hint for an engine that has several ways to do the same
+        parameters.text("execution_hint")
+        return cls(
+            field=parameters.field(),
+            size=shown,
+            shard_size=min(max(shown, shard_size), _MAXIMUM_SIZE),
+            order=order,
+            min_doc_count=_not_negative(parameters, "min_doc_count", 1),
+            shard_min_doc_count=_not_negative(parameters, "shard_min_doc_count", 0),
+            missing=parameters.scalar("missing"),
+            include=_selection(parameters, "include"),
+            exclude=_selection(parameters, "exclude"),
+            show_error=parameters.flag("show_term_doc_count_error"),
+        )
+
+    def ask(self, children: Sequence[Node]) -> JsonObject:
+        """Ask for more buckets than are shown, and for the error of each."""
+        return {
+            self.kind: without_nothing(
+                {
+                    "field": self.field,
+                    "size": self.shard_size,
+                    "shard_size": self.shard_size,
+                    "order": self.order.ask(children),
+                    # how often a value is found everywhere is not known to any part
+                    "min_doc_count": 0 if self.min_doc_count == 0 else max(1, self.shard_min_doc_count),
+                    "missing": self.missing,
+                    "include": _plain(self.include),
+                    "exclude": _plain(self.exclude),
+                    "show_term_doc_count_error": True,
+                }
+            )
+        }
+
+    def combine(self, parts: Sequence[JsonObject], children: Sequence[Node]) -> JsonObject:
+        """Merge the buckets of equal keys; nothing is cut, so that combining again loses nothing."""
+        grouped: dict[Json, list[JsonObject]] = {}
+        # how often a value that a part did not list may occur in it
+        hidden = [self._hidden_bound(part) for part in parts]
+        found_in: dict[Json, float] = {}
+        errors: dict[Json, float] = {}
+        for part, bound in zip(parts, hidden, strict=True):
+            for bucket in part["buckets"]:
+                key = bucket["key"]
+                grouped.setdefault(key, []).append(bucket)
+                found_in[key] = found_in.get(key, 0) + (0 if bound == UNBOUNDED else bound)
+                errors[key] = _added(errors.get(key, 0), read_count(bucket.get(_ERROR, 0)))
+        keys = _common_type(list(grouped), self.field)
+        everywhere = hidden[0] if len(parts) == 1 else _total(hidden)
+        buckets = []
+        for key, same in zip(keys, grouped.values(), strict=True):
+            original = same[0]["key"]
+            bucket = {"key": key}
+            if "key_as_string" in same[0]:
+                bucket["key_as_string"] = same[0]["key_as_string"]
+            bucket["doc_count"] = sum(read_count(each["doc_count"]) for each in same)
+            unseen = UNBOUNDED if everywhere == UNBOUNDED else everywhere - found_in[original]
+            bucket[_ERROR] = int(_added(errors[original], 0 if len(same) == len(parts) else unseen))
+            bucket.update(combine_all(children, same))
+            buckets.append(bucket)
+        error = _total(hidden) if len(parts) > 1 else _total([read_count(part[_ERROR]) for part in parts])
+        return {
+            _ERROR: int(error),
+            _OTHER: sum(read_count(part[_OTHER]) for part in parts),
+            "buckets": self.order.sorted(buckets, children, comparable_keys(buckets)),
+        }
+
+    def finish(self, combined: JsonObject, children: Sequence[Node], budget: BucketBudget) -> JsonObject:
+        """Cut the list; what falls off is counted as other."""
+        frequent = [bucket for bucket in combined["buckets"] if bucket["doc_count"] >= self.min_doc_count]
+        shown, cut = frequent[: self.size], frequent[self.size :]
+        budget.take(len(shown))
+        return {
+            _ERROR: combined[_ERROR],
+            _OTHER: combined[_OTHER] + sum(bucket["doc_count"] for bucket in cut),
+            "buckets": [self._finished_bucket(bucket, children, budget) for bucket in shown],
+        }
+
+    def order_value(self, combined: JsonObject, metric: str) -> float:  # noqa: ARG002 - the contract's
+        """Refuse: buckets cannot be ordered by buckets."""
+        raise not_orderable(self.kind)
+
+    def order_metric(self, metric: str) -> str:  # noqa: ARG002 - the contract's
+        """Refuse likewise."""
+        raise not_orderable(self.kind)
+
+    def typed_name(self, final: JsonObject) -> str:
+        """Answer which kind of values these are; without any it is not known."""
+        if not final["buckets"]:
+            return "umterms"
+        key = final["buckets"][0]["key"]
+        if isinstance(key, str):
+            return "sterms"
+        return "dterms" if isinstance(key, float) else "lterms"
+
+    def _finished_bucket(
+        self, bucket: JsonObject, children: Sequence[Node], budget: BucketBudget
+    ) -> JsonObject:
+        members = ["key", "key_as_string", "doc_count", *([_ERROR] if self.show_error else [])]
+        shown = {member: bucket[member] for member in members if member in bucket}
+        return {**shown, **finish_all(children, bucket, budget)}
+
+    def _hidden_bound(self, part: JsonObject) -> float:
+        """Answer how often a value that this part did not list may occur in it; -1 is not known.
+
+        What a part lists may itself be combined: then its own error says what its parts hid, and it
+        lists more than it was asked for, since combining cuts nothing.
+        """
+        buckets, error = part["buckets"], read_count(part[_ERROR])
+        nothing_was_cut = not read_count(part[_OTHER]) or len(buckets) < self.shard_size
+        if nothing_was_cut or self.order.is_by_key or error == UNBOUNDED:
+            return error
+        if not self.order.is_by_falling_count:
+            return UNBOUNDED
+        if error and len(buckets) > self.shard_size:
+            return error
+        return error + min(read_count(bucket["doc_count"]) for bucket in buckets)
+
+
+def comparable_keys(buckets: Sequence[JsonObject]) -> KeyOf:
+    """Answer how to compare keys: numbers and texts as they are, addresses by their bytes."""
+    keys = [bucket["key"] for bucket in buckets]
+    if not keys or not all(isinstance(key, str) and ("." in key or ":" in key) for key in keys):
+        return lambda bucket: bucket["key"]
+    try:
+        ranks = {key: _address_rank(key) for key in keys}
+    except ValueError:
+        return lambda bucket: bucket["key"]
+    return lambda bucket: ranks[bucket["key"]]
+
+
+def _address_rank(text: str) -> int:
+    address = ipaddress.ip_address(text)
+    # addresses of version 4 stand among those of version 6 as ::ffff:a.b.c.d
+    return int(address) + (0xFFFF << 32) if address.version == 4 else int(address)  # noqa: PLR2004
+
+
+def _added(one: float, other: float) -> float:
+    return UNBOUNDED if UNBOUNDED in (one, other) else one + other
+
+
+def _total(bounds: Sequence[float]) -> float:
+    return UNBOUNDED if UNBOUNDED in bounds else sum(bounds)
+
+
+def _common_type(keys: list[Json], field: str) -> list[Json]:
+    """Answer the keys with one type: whole numbers become doubles beside doubles, text mixes with neither."""
+    texts = sum(isinstance(key, str) for key in keys)
+    if 0 < texts < len(keys):
+        raise Failure(
+            FailureKind.INVALID_REQUEST,
+            "aggregation_execution_exception",
+            f"Merging/Reducing the aggregations failed when computing the aggregation on [{field}] because "
+            "the field you gave in the aggregation query existed as two different types in two different "
+            "indices",
+        )
+    if any(isinstance(key, float) for key in keys):
+        return [float(key) for key in keys]
+    return keys
+
+
+def _positive(parameters: Parameters, member: str) -> int | None:
+    value = parameters.integer(member)
+    if value is not None and value <= 0:
+        raise parameters.refuse(
+            member, f"[{member}] must be greater than 0. Found [{value}] in [{parameters.name}]"
+        )
+    return value
+
+
+def _not_negative(parameters: Parameters, member: str, default: int) -> int:
+    value = parameters.integer(member)
+    if value is None:
+        return default
+    if value < 0:
+        spoken = {"min_doc_count": "minDocCount", "shard_min_doc_count": "shardMinDocCount"}[member]
+        raise parameters.refuse(
+            member,
+            f"[{spoken}] must be greater than or equal to 0. Found [{value}] in [{parameters.name}]",
+        )
+    return value
+
+
+def _selection(parameters: Parameters, member: str) -> Selection:
+    value = parameters.take(member)
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        raise parameters.refuse(member, f"[{member}] with partitions is not supported")
+    if not isinstance(value, list) or not all(isinstance(each, str | int | float) for each in value):
+        raise parameters.wrong_type(member, value)
+    return tuple(value)
+
+
+def _plain(selection: Selection) -> Json:
+    return list(selection) if isinstance(selection, tuple) else selection
