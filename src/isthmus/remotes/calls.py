@@ -1,0 +1,203 @@
+"""One request to a remote cluster and its answer: send, perhaps once more, read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from isthmus.errors import Failure, FailureKind, Fault
+from isthmus.exchange import FailureReport, Record
+from isthmus.remotes.connection import ConnectionLost
+from isthmus.remotes.dialling import LinkContext
+from isthmus.remotes.failure_reports import failure_of
+from isthmus.remotes.handshake import explain_refusal, explain_stranger, is_protocol_answer
+from isthmus.remotes.http_messages import Answer, BadAnswer, request_bytes
+from isthmus.remotes.link import Link
+from isthmus.remotes.protocol import (
+    ACCEPT_ENCODING,
+    AUTHORIZATION,
+    CONTENT_ENCODING,
+    CONTENT_TYPE,
+    MAXIMUM_REQUEST_BYTES,
+    OPAQUE_ID,
+    REQUEST_ID,
+    TIMEOUT_MILLISECONDS,
+    TRACE_PARENT,
+    ZSTANDARD,
+    Action,
+    compressed_or_none,
+    decompressed,
+    encode,
+    too_large,
+)
+from isthmus.remotes.retry import AttemptEnd, may_repeat
+from isthmus.remotes.setting_values import Compression
+
+#: the longest that any request may take: a net below the caller's own deadline, which is shorter
+DEFAULT_CALL_TIMEOUT_SECONDS: Final = 300.0
+#: how long a request waits for an attempt that is under way when the cluster may be skipped
+_SHORT_WAIT_SECONDS: Final = 3.0
+_OK: Final = 200
+_UNAUTHENTICATED: Final = 401
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What lets an operator find one request again on the other side. None: not given."""
+
+    request_id: str | None = None
+    opaque_id: str | None = None
+    trace_parent: str | None = None
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Answer the headers that carry this on."""
+        given = (
+            (REQUEST_ID, self.request_id),
+            (OPAQUE_ID, self.opaque_id),
+            (TRACE_PARENT, self.trace_parent),
+        )
+        return [(name, value) for name, value in given if value]
+
+
+NO_TRACE: Final = Trace()
+
+
+class RemoteCalls:
+    """Sends requests over a link, which may be replaced by another at any time.
+
+    ``key_may_have_changed`` is called when the far side does not take the key, so that one that was
+    replaced just now is noticed.
+    """
+
+    def __init__(self, link: Link, context: LinkContext, key_may_have_changed: Callable[[], None]) -> None:
+        self.link = link
+        self._context = context
+        self._key_may_have_changed = key_may_have_changed
+
+    async def call(
+        self,
+        action: Action,
+        record: Record,
+        answer_type: type[T],
+        *,
+        trace: Trace = NO_TRACE,
+        timeout_seconds: float = DEFAULT_CALL_TIMEOUT_SECONDS,
+    ) -> T:
+        """Ask one action and answer what comes back.
+
+        Raises :class:`Failure`: what the far side reported, 503 where it could not be asked or broke
+        off, 504 after ``timeout_seconds``.
+        """
+        body = encode(record)
+        if len(body) > MAXIMUM_REQUEST_BYTES:
+            raise too_large(MAXIMUM_REQUEST_BYTES)
+        if not self.link.connected:
+            await self._wait_for_link()
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                answer = await self._send(action, body, trace, timeout_seconds)
+        except TimeoutError:
+            raise _remote_fault(
+                FailureKind.TIMED_OUT,
+                "receive_timeout_transport_exception",
+                f"[{self.link.settings.alias}][{action.value}] timed out after [{int(timeout_seconds * 1000)}ms]",
+            ) from None
+        return self._read(answer, answer_type)
+
+    async def _wait_for_link(self) -> None:
+        """Wait for a connection as long as the settings want: briefly if the cluster may be skipped."""
+        settings = self.link.settings
+        wait_seconds = settings.initial_connect_timeout_seconds
+        if settings.skip_unavailable:
+            wait_seconds = min(wait_seconds, _SHORT_WAIT_SECONDS)
+        await self.link.ensure_connected(wait_seconds, insist=not settings.skip_unavailable)
+
+    async def _send(self, action: Action, body: bytes, trace: Trace, timeout_seconds: float) -> Answer:
+        """Send until :mod:`isthmus.remotes.retry` says that what happened is final."""
+        timeout = (TIMEOUT_MILLISECONDS, str(int(timeout_seconds * 1000)))
+        attempts = 0
+        while True:
+            link = self.link
+            connection = await link.acquire(fresh=attempts > 0)
+            was_used = connection.used
+            key = link.key
+            attempts += 1
+            try:
+                answer = await connection.request(_request(link, action, body, [timeout, *trace.headers()]))
+            except ConnectionLost as lost:
+                idle = was_used and not lost.answer_begun
+                end = AttemptEnd.IDLE_CONNECTION_WAS_CLOSED if idle else AttemptEnd.CONNECTION_LOST
+                if not may_repeat(action, attempts, end):
+                    raise self._disconnected(lost.reason) from lost
+                continue
+            except BadAnswer as error:
+                raise self._disconnected(str(error)) from error
+            finally:
+                link.release(connection)
+            refusal = self._refusal_or_none(answer)
+            if refusal is None:
+                return answer
+            self._key_may_have_changed()
+            replaced = key is not link.key and link.key is not None
+            if replaced and may_repeat(action, attempts, AttemptEnd.KEY_WAS_REPLACED):
+                continue
+            link.refused(explain_refusal(refusal, link.destination))
+            return answer
+
+    def _refusal_or_none(self, answer: Answer) -> FailureReport | None:
+        """Answer the report of an answer that says that the key, not the caller, was refused."""
+        if answer.status != _UNAUTHENTICATED or not is_protocol_answer(answer):
+            return None
+        return self._context.decoders.decode(FailureReport, self._body(answer))
+
+    def _read(self, answer: Answer, answer_type: type[T]) -> T:
+        if not is_protocol_answer(answer):
+            stranger = explain_stranger(answer, self.link.destination)
+            raise _remote_fault(FailureKind.UNAVAILABLE, "connect_transport_exception", stranger.text)
+        try:
+            body = self._body(answer)
+            if answer.status == _OK:
+                return self._context.decoders.decode(answer_type, body)
+            report = self._context.decoders.decode(FailureReport, body)
+        except Failure as unreadable:
+            raise self._disconnected(unreadable.reason) from unreadable
+        failure = failure_of(report)
+        if failure.kind is FailureKind.UNAUTHENTICATED:
+            # 401 would tell the caller that *their* credentials are wrong; it is this cluster's key that is.
+            failure.kind = FailureKind.UNAVAILABLE
+        raise failure
+
+    def _body(self, answer: Answer) -> bytes:
+        return decompressed(
+            answer.body, answer.headers.get(CONTENT_ENCODING, ""), self._context.maximum_answer_bytes
+        )
+
+    def _disconnected(self, reason: str) -> Failure:
+        address = self.link.settings.proxy_address
+        return _remote_fault(
+            FailureKind.UNAVAILABLE,
+            "node_disconnected_exception",
+            f"[{self.link.settings.alias}][{address}] {reason}",
+        )
+
+
+def _remote_fault(kind: FailureKind, error_type: str, reason: str) -> Failure:
+    return Failure(kind, error_type, reason, fault=Fault.REMOTE)
+
+
+def _request(link: Link, action: Action, body: bytes, extra_headers: list[tuple[str, str]]) -> bytes:
+    key = link.key
+    if key is None:
+        raise link.unavailable()
+    headers = [("content-type", CONTENT_TYPE), (AUTHORIZATION, f"ApiKey {key.reveal()}"), *extra_headers]
+    if link.settings.compression is Compression.ALL and link.remote_understands_zstd:
+        headers.append((ACCEPT_ENCODING, ZSTANDARD))
+        compressed = compressed_or_none(body)
+        if compressed is not None:
+            headers.append((CONTENT_ENCODING, ZSTANDARD))
+            body = compressed
+    return request_bytes(action.path, link.destination.server_name, headers, body)

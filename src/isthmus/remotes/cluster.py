@@ -1,0 +1,160 @@
+"""A remote cluster as the rest of the program sees it: something to search, count in and ask about."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from isthmus.exchange import Json, SearchRequest, SearchResult
+from isthmus.names import ClusterAlias, IndicesOptions
+from isthmus.remotes.calls import NO_TRACE, RemoteCalls, Trace
+from isthmus.remotes.dialling import LinkContext
+from isthmus.remotes.link import Link
+from isthmus.remotes.protocol import (
+    Action,
+    CountAnswer,
+    CountCall,
+    Pong,
+    ResolveAnswer,
+    ResolveCall,
+    SearchCall,
+    Welcome,
+)
+from isthmus.remotes.settings import RemoteSettings
+from isthmus.security.principal import Principal
+from isthmus.security.remote_caller import RemoteSubject, remote_subject
+
+SEARCH_ACTION: Final = "indices:data/read/search"
+RESOLVE_CLUSTER_ACTION: Final = "indices:admin/resolve/cluster"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterResolution:
+    """What ``_resolve/cluster`` learns of a remote. ``matching_indices`` None: not asked for."""
+
+    matching_indices: bool | None
+    welcome: Welcome
+
+
+class RemoteCluster:
+    """One alias. Lives as long as the alias is configured, over changes of its settings and key."""
+
+    def __init__(self, link: Link, context: LinkContext, key_may_have_changed: Callable[[], None]) -> None:
+        self._calls = RemoteCalls(link, context, key_may_have_changed)
+
+    @property
+    def alias(self) -> ClusterAlias:
+        """The name that this cluster has here."""
+        return self.link.settings.alias
+
+    @property
+    def settings(self) -> RemoteSettings:
+        """The settings as they are now."""
+        return self.link.settings
+
+    @property
+    def skip_unavailable(self) -> bool:
+        """Say whether a search goes on without this cluster when it fails."""
+        return self.link.settings.skip_unavailable
+
+    @property
+    def connected(self) -> bool:
+        """Tell whether at least one connection is open."""
+        return self.link.connected
+
+    @property
+    def link(self) -> Link:
+        """The link that requests use now."""
+        return self._calls.link
+
+    def replace_link(self, link: Link) -> None:
+        """Send requests over this link from now on."""
+        self._calls.link = link
+
+    def search_target(self, principal: Principal, trace: Trace = NO_TRACE) -> RemoteSearchTarget:
+        """Answer this cluster as the caller may search it.
+
+        Raises a 403 ``security_exception`` when no privilege of the caller applies to this alias: nothing
+        is sent then.
+        """
+        subject = remote_subject(principal, self.alias, SEARCH_ACTION)
+        return RemoteSearchTarget(self._calls, subject, trace)
+
+    async def count(
+        self,
+        principal: Principal,
+        expressions: tuple[str, ...],
+        options: IndicesOptions,
+        query: Json = None,
+        trace: Trace = NO_TRACE,
+    ) -> CountAnswer:
+        """Count the matching documents there, as the caller may see them; raises like a search."""
+        subject = remote_subject(principal, self.alias, SEARCH_ACTION)
+        call = CountCall(caller=subject, expressions=expressions, options=options, query=query)
+        return await self._calls.call(Action.COUNT, call, CountAnswer, trace=trace)
+
+    async def resolve(
+        self,
+        principal: Principal,
+        expressions: tuple[str, ...] | None,
+        options: IndicesOptions,
+        trace: Trace = NO_TRACE,
+    ) -> ClusterResolution:
+        """Find out whether this cluster can be reached and, given expressions, has matching indices.
+
+        Tries to connect now, whatever the link is waiting for. Raises :class:`isthmus.errors.Failure`;
+        403 before anything is sent when no privilege of the caller applies to this alias.
+        """
+        subject = remote_subject(principal, self.alias, RESOLVE_CLUSTER_ACTION)
+        await self.link.ensure_connected(self.settings.initial_connect_timeout_seconds, insist=True)
+        matching = None
+        if expressions is None:
+            await self._calls.call(Action.PING, Pong(), Pong, trace=trace)
+        else:
+            call = ResolveCall(caller=subject, expressions=expressions, options=options)
+            answer = await self._calls.call(Action.RESOLVE, call, ResolveAnswer, trace=trace)
+            matching = answer.matching_indices
+        welcome = self.link.welcome
+        if welcome is None:
+            raise self.link.unavailable()
+        return ClusterResolution(matching, welcome)
+
+    def info(self) -> dict[str, Any]:
+        """Answer this cluster's entry of ``_remote/info``.
+
+        Elasticsearch's fields, and under ``isthmus`` how the link stands: clients ignore what they do
+        not know.
+        """
+        settings = self.settings
+        status = self.link.status()
+        described: dict[str, Any] = {
+            "connected": self.connected,
+            "mode": "proxy",
+            "proxy_address": str(settings.proxy_address),
+            "server_name": settings.server_name,
+            "num_proxy_sockets_connected": status.open_connections,
+            "max_proxy_socket_connections": settings.proxy_socket_connections,
+            "initial_connect_timeout": f"{settings.initial_connect_timeout_seconds:g}s",
+            "skip_unavailable": settings.skip_unavailable,
+        }
+        if status.has_key:
+            described["cluster_credentials"] = "::es_redacted::"
+        described["isthmus"] = status.to_json()
+        return described
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteSearchTarget:
+    """A remote cluster bound to one caller: a ``SearchTarget``."""
+
+    calls: RemoteCalls
+    subject: RemoteSubject
+    trace: Trace = NO_TRACE
+
+    def search(
+        self, expressions: tuple[str, ...], options: IndicesOptions, request: SearchRequest
+    ) -> Awaitable[SearchResult]:
+        """Search over there; raises :class:`Failure` with fault REMOTE for what the far side did."""
+        call = SearchCall(caller=self.subject, expressions=expressions, options=options, request=request)
+        return self.calls.call(Action.SEARCH, call, SearchResult, trace=self.trace)

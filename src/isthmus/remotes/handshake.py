@@ -1,0 +1,133 @@
+"""What the answer to a handshake means: a welcome, or a failure with its remedy. Pure.
+
+Whatever listens on the configured port gets to answer: a remote cluster server, a REST API, a
+platform's proxy, a web server. Each has its own remedy, so each is told apart here.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeVar
+
+import orjson
+
+from isthmus.errors import Failure, FailureKind
+from isthmus.exchange import FailureReport
+from isthmus.remotes.http_messages import Answer
+from isthmus.remotes.phases import Phase, PhaseFailure
+from isthmus.remotes.protocol import (
+    CONTENT_ENCODING,
+    CONTENT_TYPE,
+    MINIMUM_VERSION,
+    VERSION,
+    Decoders,
+    VersionRange,
+    Welcome,
+    agree_on_version,
+    decompressed,
+)
+from isthmus.remotes.tls_failures import Destination
+
+T = TypeVar("T")
+
+_OK: Final = 200
+_FORBIDDEN: Final = 403
+_MAXIMUM_HANDSHAKE_BYTES: Final = 64 * 1024
+_USE_REMOTE_CLUSTER_PORT: Final = (
+    "use the port of the remote cluster server, 9443 by default, in the proxy address"
+)
+
+
+def read_answer(answer: Answer, kind: type[T], destination: Destination, decoders: Decoders) -> T:
+    """Answer what the far side sent to a handshake or a ping; raises :class:`PhaseFailure` otherwise."""
+    if not is_protocol_answer(answer):
+        raise explain_stranger(answer, destination)
+    try:
+        body = decompressed(answer.body, answer.headers.get(CONTENT_ENCODING, ""), _MAXIMUM_HANDSHAKE_BYTES)
+        if answer.status != _OK:
+            raise explain_refusal(decoders.decode(FailureReport, body), destination)
+        return decoders.decode(kind, body)
+    except Failure as failure:
+        raise PhaseFailure(
+            Phase.HANDSHAKE,
+            f"server at [{destination.address}] sent a handshake that cannot be read ({failure.reason})",
+        ) from failure
+
+
+def require_common_version(welcome: Welcome, software_version: str) -> None:
+    """Return if both sides speak a common version; raises a :class:`PhaseFailure` with both ranges."""
+    here = VersionRange(MINIMUM_VERSION, VERSION, software_version)
+    there = VersionRange(welcome.minimum_version, welcome.maximum_version, welcome.software_version)
+    try:
+        agree_on_version(here, there)
+    except Failure as failure:
+        raise PhaseFailure(Phase.HANDSHAKE, failure.reason, refused=True) from failure
+
+
+def is_protocol_answer(answer: Answer) -> bool:
+    """Tell whether a remote cluster server sent this, be it a result or an error."""
+    return answer.headers.get("content-type", "").partition(";")[0].strip() == CONTENT_TYPE
+
+
+def explain_refusal(report: FailureReport, destination: Destination) -> PhaseFailure:
+    """Answer the failure for an error that a remote cluster server sent."""
+    entry = f"cluster.remote.{destination.alias}.credentials"
+    if report.kind == FailureKind.UNAUTHENTICATED.name:
+        return PhaseFailure(
+            Phase.AUTHENTICATE, report.reason, _key_remedy(report.reason, entry), refused=True
+        )
+    if report.kind == FailureKind.FORBIDDEN.name:
+        return PhaseFailure(
+            Phase.AUTHENTICATE, report.reason, f"check the access of the key under [{entry}]", refused=True
+        )
+    refused = report.kind == FailureKind.INVALID_REQUEST.name
+    return PhaseFailure(Phase.HANDSHAKE, report.reason, refused=refused)
+
+
+def explain_stranger(answer: Answer, destination: Destination) -> PhaseFailure:
+    """Answer the failure for an answer of something that is not a remote cluster server."""
+    where = f"[{destination.address}]"
+    try:
+        body = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        body = None
+    if isinstance(body, dict):
+        if answer.status == _FORBIDDEN and body.get("ok") is False:
+            return PhaseFailure(
+                Phase.HANDSHAKE,
+                f"the proxy at {where} forbids connections from this deployment's address",
+                "add this deployment's egress addresses to an IP filter of the remote deployment, and check"
+                " that a load balancer in between passes the client's address on",
+                refused=True,
+            )
+        if "x-elastic-product" in answer.headers or "error" in body or "cluster_uuid" in body:
+            return PhaseFailure(
+                Phase.HANDSHAKE,
+                f"server at {where} is the REST API of a deployment, not its remote cluster server",
+                _USE_REMOTE_CLUSTER_PORT,
+            )
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip()[:100] or "no content type"
+    return PhaseFailure(
+        Phase.HANDSHAKE,
+        f"server at {where} is not a remote cluster server: it answered HTTP status [{answer.status}]"
+        f" with [{kind}]",
+        _USE_REMOTE_CLUSTER_PORT,
+    )
+
+
+def explain_silence(reason: str, destination: Destination) -> PhaseFailure:
+    """Answer the failure for a server that took the connection and gave no answer to the handshake."""
+    return PhaseFailure(
+        Phase.HANDSHAKE,
+        f"server at [{destination.address}] did not answer the handshake ({reason})",
+        "check that the address is a remote cluster server of Isthmus: one that speaks Elasticsearch's binary"
+        " transport protocol cannot answer, and one behind a certificate requirement will not",
+    )
+
+
+def _key_remedy(reason: str, entry: str) -> str:
+    if "type" in reason and "rest" in reason:
+        return (
+            f"create a cross-cluster API key on the remote cluster and store it under [{entry}];"
+            " a key made for the REST API cannot be used"
+        )
+    return f"create a new cross-cluster API key on the remote cluster and store it under [{entry}]"
