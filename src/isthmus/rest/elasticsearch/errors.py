@@ -57,17 +57,21 @@ def failure_of(report: FailureReport) -> Failure:
     )
 
 
-def failure_response(failure: Failure) -> Response:
-    """Answer the whole error response: ``{"error": {…, "root_cause": […]}, "status": n}``."""
-    status = STATUS_OF_KIND[failure.kind]
+def failure_body(failure: Failure) -> dict[str, Any]:
+    """Answer a whole error as it stands in a body: ``{"error": {…, "root_cause": […]}, "status": n}``."""
     root = failure
     while root.caused_by is not None:
         root = root.caused_by
-    described = failure_object(failure)
     root_cause = {name: value for name, value in failure_object(root).items() if name != "caused_by"}
+    return {
+        "error": {"root_cause": [root_cause], **failure_object(failure)},
+        "status": STATUS_OF_KIND[failure.kind],
+    }
+
+
+def failure_response(failure: Failure) -> Response:
+    """Answer the whole error response, with a challenge for a caller who is not authenticated."""
     headers: tuple[tuple[str, str], ...] = ()
     if failure.kind is FailureKind.UNAUTHENTICATED:
         headers = tuple(("WWW-Authenticate", challenge) for challenge in CHALLENGES)
-    return json_response(
-        {"error": {"root_cause": [root_cause], **described}, "status": status}, status, headers
-    )
+    return json_response(failure_body(failure), STATUS_OF_KIND[failure.kind], headers)

@@ -30,14 +30,19 @@ IGNORED_PARAMETERS: Final = frozenset(
     }
 )
 
-#: known to Elasticsearch and refused by name
-_UNSUPPORTED: Final = (
+#: a query in Lucene's own syntax and what belongs to it: refused by name
+UNSUPPORTED_COUNT_PARAMETERS: Final = (
     "q",
     "df",
     "analyzer",
     "analyze_wildcard",
     "default_operator",
     "lenient",
+)
+
+#: known to Elasticsearch and refused by name
+_UNSUPPORTED: Final = (
+    *UNSUPPORTED_COUNT_PARAMETERS,
     "scroll",
     "docvalue_fields",
     "stored_fields",
@@ -50,7 +55,7 @@ _UNSUPPORTED: Final = (
     "include_named_queries_score",
     "min_compatible_shard_node",
 )
-_REFUSED_IF_TRUE: Final = ("explain", "typed_keys")
+_REFUSED_IF_TRUE: Final = ("explain",)
 
 SEARCH_PARAMETERS: Final = (
     INDICES_PARAMETERS
@@ -73,6 +78,7 @@ SEARCH_PARAMETERS: Final = (
             "timeout",
             "track_scores",
             "track_total_hits",
+            "typed_keys",
             "version",
         }
     )
@@ -82,7 +88,7 @@ SEARCH_PARAMETERS: Final = (
 COUNT_PARAMETERS: Final = (
     INDICES_PARAMETERS
     | frozenset({"min_score", "preference", "routing", "terminate_after"})
-    | frozenset({"q", "df", "analyzer", "analyze_wildcard", "default_operator", "lenient"})
+    | frozenset(UNSUPPORTED_COUNT_PARAMETERS)
 )
 """What ``_count`` takes in a query string."""
 

@@ -1,0 +1,104 @@
+"""A request's path, query string and body to what is searched and how it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+
+from isthmus.errors import illegal_argument, parsing_failure
+from isthmus.exchange import SearchRequest
+from isthmus.rest.elasticsearch.search_body import members_of_body, terminate_after
+from isthmus.rest.elasticsearch.search_parameters import (
+    UNSUPPORTED_COUNT_PARAMETERS,
+    indices_options,
+    members_of_parameters,
+    refuse_unsupported,
+)
+from isthmus.rest.elasticsearch.search_rendering import search_object
+from isthmus.rest.elasticsearch.search_sort import without_default
+from isthmus.rest.elasticsearch.search_values import json_object, number, token_of, unsupported
+from isthmus.rest.http import boolean_parameter
+from isthmus.search.aggregations import parse_aggregations, with_typed_keys
+from isthmus.search.merge import SearchAnswer
+from isthmus.search.plan import SearchOrder
+from isthmus.security.principal import Principal
+
+
+class Searcher(Protocol):
+    """What answers searches: :class:`isthmus.search.coordinator.SearchCoordinator`."""
+
+    async def search(self, principal: Principal, order: SearchOrder) -> SearchAnswer:
+        """Answer the search as this caller may see it; raises only failures."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuestion:
+    """A search and the form in which its answer is wanted."""
+
+    order: SearchOrder
+    total_as_integer: bool = False
+    typed_keys: bool = False
+
+    def rendered(self, answer: SearchAnswer) -> dict[str, Any]:
+        """Answer the response body."""
+        described = search_object(answer, total_as_integer=self.total_as_integer)
+        if self.typed_keys and answer.result.aggregations:
+            tree = parse_aggregations(self.order.request.aggregations)
+            described["aggregations"] = with_typed_keys(tree, answer.result.aggregations)
+        return described
+
+
+def search_question(expressions: tuple[str, ...], parameters: Mapping[str, str], body: Any) -> SearchQuestion:
+    """Answer what a search asks for; raises 400 failures that name what is wrong or unsupported."""
+    refuse_unsupported(parameters)
+    members = members_of_body(body) | members_of_parameters(parameters)
+    total_as_integer = boolean_parameter(parameters, "rest_total_hits_as_int", default=False)
+    if total_as_integer:
+        tracked = members.setdefault("track_total_hits", True)
+        if not isinstance(tracked, bool):
+            raise illegal_argument(
+                "[rest_total_hits_as_int] cannot be used if the tracking of total hits is not accurate, "
+                f"got {tracked}"
+            )
+    if "sort" in members and "search_after" not in members:
+        members["sort"] = without_default(members["sort"])
+    order = SearchOrder(
+        expressions=expressions,
+        request=SearchRequest(**members),
+        options=indices_options(parameters),
+        allow_partial_results=boolean_parameter(parameters, "allow_partial_search_results", default=True),
+    )
+    typed_keys = boolean_parameter(parameters, "typed_keys", default=False)
+    return SearchQuestion(order, total_as_integer, typed_keys)
+
+
+def count_order(expressions: tuple[str, ...], parameters: Mapping[str, str], body: Any) -> SearchOrder:
+    """Answer what a count asks for: a search without hits that counts exactly.
+
+    That is what Elasticsearch makes of it too, and why a count may name other clusters.
+    """
+    for name in UNSUPPORTED_COUNT_PARAMETERS:
+        if name in parameters:
+            raise unsupported(name)
+    request = SearchRequest(size=0, track_total_hits=True, query=_query_of_count(body))
+    if "min_score" in parameters:
+        request = msgspec.structs.replace(request, min_score=number("min_score", parameters["min_score"]))
+    if "terminate_after" in parameters:
+        limit = terminate_after("terminate_after", parameters["terminate_after"])
+        request = msgspec.structs.replace(request, terminate_after=limit)
+    return SearchOrder(expressions, request, indices_options(parameters))
+
+
+def _query_of_count(body: Any) -> Any:
+    if body is None:
+        return None
+    if not isinstance(body, dict):
+        raise parsing_failure(f"Expected [START_OBJECT] but found [{token_of(body)}]")
+    for name in body:
+        if name != "query":
+            raise parsing_failure(f"request does not support [{name[:200]}]")
+    return json_object("query", body["query"]) if body else None
