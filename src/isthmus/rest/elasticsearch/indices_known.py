@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from isthmus.exchange import Engine, IndexDescription, IndexSelection
-from isthmus.names import IndexName, IndicesOptions, KnownIndex
+from isthmus.names import IndicesOptions
 from isthmus.rest.elasticsearch.call import Call, index_expressions
+from isthmus.search.local import KnownIndices
 from isthmus.security.authorize import select_indices
-
-
-def known_indices(engine: Engine) -> dict[IndexName, KnownIndex]:
-    """Answer what resolving expressions needs to know of every index."""
-    return {
-        name: KnownIndex(name, description.hidden, description.closed, description.aliases)
-        for name, description in engine.indices().items()
-    }
 
 
 def select(
@@ -28,7 +21,7 @@ def select(
     """Answer the indices that the path's ``index`` names and the caller may see for this action."""
     if expressions is None:
         expressions = index_expressions(call)
-    return select_indices(call.principal, action, expressions, options, known_indices(engine))
+    return select_indices(call.principal, action, expressions, options, KnownIndices(engine.indices()))
 
 
 def described(engine: Engine, selections: Sequence[IndexSelection]) -> list[IndexDescription]:
