@@ -17,7 +17,7 @@ from isthmus.rest.elasticsearch.documents_operation import (
     problems_of,
     write_operation,
 )
-from isthmus.rest.elasticsearch.documents_reading import DocumentReader
+from isthmus.rest.elasticsearch.documents_reading import DocumentReader, read_conflict
 from isthmus.rest.elasticsearch.documents_rendering import (
     document_object,
     location_of,
@@ -206,13 +206,7 @@ class Documents:
             await self._engine.refresh([selection.index])
         index, document = await self._reader.read(call.principal, call.path["index"], document_id)
         if document is not None and condition.version not in {None, document.version}:
-            raise Failure(
-                FailureKind.CONFLICT,
-                "version_conflict_engine_exception",
-                f"[{document_id}]: version conflict, current version [{document.version}] is different than "
-                f"the one provided [{condition.version}]",
-                metadata={"index": index, "shard": "0"},
-            )
+            raise read_conflict(index, document, condition.version)
         return index, document
 
 

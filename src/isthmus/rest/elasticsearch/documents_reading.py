@@ -69,3 +69,14 @@ class DocumentReader:
                 "closed",
                 metadata={"index_uuid": description.uuid, "index": index},
             )
+
+
+def read_conflict(index: IndexName, document: StoredDocument, wanted: int | None) -> Failure:
+    """Answer the failure of a caller who asks for another version than there is (409)."""
+    return Failure(
+        FailureKind.CONFLICT,
+        "version_conflict_engine_exception",
+        f"[{document.id}]: version conflict, current version [{document.version}] is different than "
+        f"the one provided [{wanted}]",
+        metadata={"index": index, "shard": "0"},
+    )

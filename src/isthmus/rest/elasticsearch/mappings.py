@@ -1,0 +1,78 @@
+"""Mappings: ``_mapping`` and ``_mapping/field``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from isthmus.errors import validation_failure
+from isthmus.exchange import Engine, JsonObject
+from isthmus.names import wildcard_matches
+from isthmus.rest.elasticsearch.call import (
+    CLUSTER_WAIT_PARAMETERS,
+    INDICES_OPTIONS_PARAMETERS,
+    Call,
+    ElasticsearchRouter,
+    index_expressions,
+    indices_options,
+    json_object,
+)
+from isthmus.rest.elasticsearch.indices_known import described, select
+from isthmus.rest.http import Response, boolean_parameter, json_response
+
+_GET_PARAMETERS: Final = ("local", "master_timeout", *INDICES_OPTIONS_PARAMETERS)
+_FIELD_PARAMETERS: Final = ("local", "include_defaults", *INDICES_OPTIONS_PARAMETERS)
+_PUT_PARAMETERS: Final = ("write_index_only", *CLUSTER_WAIT_PARAMETERS, *INDICES_OPTIONS_PARAMETERS)
+
+
+def field_mappings(mappings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str, JsonObject]]:
+    """Yield full name, own name and mapping of every leaf field, multi-fields included."""
+    for name, mapping in mappings.get("properties", {}).items():
+        path = f"{prefix}{name}"
+        if "properties" in mapping or mapping.get("type") in {"object", "nested"}:
+            yield from field_mappings(mapping, f"{path}.")
+            continue
+        yield path, name, mapping
+        for sub_name, sub_mapping in mapping.get("fields", {}).items():
+            yield f"{path}.{sub_name}", sub_name, sub_mapping
+
+
+def register(router: ElasticsearchRouter, engine: Engine) -> None:
+    """Serve the mapping routes."""
+
+    async def get(call: Call) -> Response:
+        options = indices_options(call)
+        selections = select(call, engine, "indices:admin/mappings/get", options)
+        return json_response(
+            {str(one.name): {"mappings": one.mappings} for one in described(engine, selections)}
+        )
+
+    async def get_fields(call: Call) -> Response:
+        selections = select(call, engine, "indices:admin/mappings/fields/get", indices_options(call))
+        patterns = index_expressions(call, "fields")
+        boolean_parameter(call.parameters, "include_defaults", default=False)
+        answer = {}
+        for description in described(engine, selections):
+            found = {
+                path: {"full_name": path, "mapping": {name: mapping}}
+                for path, name, mapping in field_mappings(description.mappings)
+                if any(wildcard_matches(pattern, path) for pattern in patterns)
+            }
+            answer[str(description.name)] = {"mappings": found}
+        return json_response(answer)
+
+    async def put(call: Call) -> Response:
+        body = json_object(call)
+        if not body:
+            raise validation_failure("mapping source is empty")
+        selections = select(call, engine, "indices:admin/mapping/put", indices_options(call))
+        for description in described(engine, selections):
+            await engine.put_mapping(description.name, body)
+        return json_response({"acknowledged": True})
+
+    for word in ("_mapping", "_mappings"):
+        router.add("GET", f"/{word}", get, _GET_PARAMETERS)
+        router.add("GET", f"/{{index}}/{word}", get, _GET_PARAMETERS)
+        router.add("PUT POST", f"/{{index}}/{word}", put, _PUT_PARAMETERS)
+    router.add("GET", "/_mapping/field/{fields}", get_fields, _FIELD_PARAMETERS)
+    router.add("GET", "/{index}/_mapping/field/{fields}", get_fields, _FIELD_PARAMETERS)
