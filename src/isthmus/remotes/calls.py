@@ -16,9 +16,9 @@ from isthmus.remotes.handshake import explain_refusal, explain_stranger, is_prot
 from isthmus.remotes.http_messages import Answer, BadAnswer, request_bytes
 from isthmus.remotes.link import Link
 from isthmus.remotes.protocol import (
-    ACCEPT_ENCODING,
+    ACCEPTED_BODY_ENCODING,
     AUTHORIZATION,
-    CONTENT_ENCODING,
+    BODY_ENCODING,
     CONTENT_TYPE,
     MAXIMUM_REQUEST_BYTES,
     OPAQUE_ID,
@@ -104,7 +104,7 @@ class RemoteCalls:
             raise _remote_fault(
                 FailureKind.TIMED_OUT,
                 "receive_timeout_transport_exception",
-                f"[{self.link.settings.alias}][{action.value}] timed out after [{int(timeout_seconds * 1000)}ms]",
+                f"[{self.link.settings.alias}][{action.value}] timed out after [{timeout_seconds:g}s]",
             ) from None
         return self._read(answer, answer_type)
 
@@ -173,7 +173,7 @@ class RemoteCalls:
 
     def _body(self, answer: Answer) -> bytes:
         return decompressed(
-            answer.body, answer.headers.get(CONTENT_ENCODING, ""), self._context.maximum_answer_bytes
+            answer.body, answer.headers.get(BODY_ENCODING, ""), self._context.maximum_answer_bytes
         )
 
     def _disconnected(self, reason: str) -> Failure:
@@ -195,9 +195,9 @@ def _request(link: Link, action: Action, body: bytes, extra_headers: list[tuple[
         raise link.unavailable()
     headers = [("content-type", CONTENT_TYPE), (AUTHORIZATION, f"ApiKey {key.reveal()}"), *extra_headers]
     if link.settings.compression is Compression.ALL and link.remote_understands_zstd:
-        headers.append((ACCEPT_ENCODING, ZSTANDARD))
+        headers.append((ACCEPTED_BODY_ENCODING, ZSTANDARD))
         compressed = compressed_or_none(body)
         if compressed is not None:
-            headers.append((CONTENT_ENCODING, ZSTANDARD))
+            headers.append((BODY_ENCODING, ZSTANDARD))
             body = compressed
     return request_bytes(action.path, link.destination.server_name, headers, body)

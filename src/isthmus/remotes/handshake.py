@@ -15,7 +15,7 @@ from isthmus.exchange import FailureReport
 from isthmus.remotes.http_messages import Answer
 from isthmus.remotes.phases import Phase, PhaseFailure
 from isthmus.remotes.protocol import (
-    CONTENT_ENCODING,
+    BODY_ENCODING,
     CONTENT_TYPE,
     MINIMUM_VERSION,
     VERSION,
@@ -42,7 +42,7 @@ def read_answer(answer: Answer, kind: type[T], destination: Destination, decoder
     if not is_protocol_answer(answer):
         raise explain_stranger(answer, destination)
     try:
-        body = decompressed(answer.body, answer.headers.get(CONTENT_ENCODING, ""), _MAXIMUM_HANDSHAKE_BYTES)
+        body = decompressed(answer.body, answer.headers.get(BODY_ENCODING, ""), _MAXIMUM_HANDSHAKE_BYTES)
         if answer.status != _OK:
             raise explain_refusal(decoders.decode(FailureReport, body), destination)
         return decoders.decode(kind, body)

@@ -30,8 +30,10 @@ ZSTANDARD: Final = "zstd"
 
 # Header names, lower case.
 AUTHORIZATION: Final = "authorization"
-CONTENT_ENCODING: Final = "content-encoding"
-ACCEPT_ENCODING: Final = "accept-encoding"
+# Not Content-Encoding: how the records are packed is between the two clusters, and nothing on the way is to
+# unpack them.
+BODY_ENCODING: Final = "isthmus-body-encoding"
+ACCEPTED_BODY_ENCODING: Final = "isthmus-accepted-body-encoding"
 TIMEOUT_MILLISECONDS: Final = "isthmus-timeout-milliseconds"
 REQUEST_ID: Final = "x-request-id"
 OPAQUE_ID: Final = "x-opaque-id"
@@ -196,7 +198,7 @@ def compressed_or_none(body: bytes) -> bytes | None:
 
 
 def decompressed(body: bytes, encoding: str, maximum_bytes: int) -> bytes:
-    """Undo a content encoding, never answering more than ``maximum_bytes``.
+    """Undo a body's encoding, never answering more than ``maximum_bytes``.
 
     The size that a frame announces is checked before anything is allocated, so a small body that
     would grow without bound costs nothing. Raises 415 for another encoding, 413 and 400 failures.
@@ -209,7 +211,7 @@ def decompressed(body: bytes, encoding: str, maximum_bytes: int) -> bytes:
         raise Failure(
             FailureKind.UNSUPPORTED_MEDIA_TYPE,
             "illegal_argument_exception",
-            f"content encoding [{encoding[:50]}] is not supported: use [{ZSTANDARD}] or none",
+            f"body encoding [{encoding[:50]}] is not supported: use [{ZSTANDARD}] or none",
         )
     try:
         size = zstandard.frame_content_size(body)

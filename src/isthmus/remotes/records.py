@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,16 +48,11 @@ class Revealable(Protocol):
 
 
 class SecureSettings(Protocol):
-    """The keystore, as far as remote clusters need it."""
-
-    def names(self) -> Collection[str]:
-        """Answer the names of all entries."""
-        ...
+    """The keystore, as far as remote clusters need it: always as it is on disk now."""
 
     def get(self, name: str) -> Revealable | None:
-        """Answer an entry's secret, None where there is none."""
-        ...
+        """Answer an entry's secret, None where there is none.
 
-    def reload_if_changed(self) -> bool:
-        """Read the file again if it has changed; tell whether it had."""
+        Raises :class:`isthmus.errors.Failure` where the keystore cannot be read.
+        """
         ...

@@ -80,8 +80,7 @@ class Remotes:
                 cluster.link.trust_changed()
 
     def reload_secure_settings(self) -> None:
-        """Read the keystore again and hand every link its key as it is now; raises :class:`Failure`."""
-        self._secure_settings.reload_if_changed()
+        """Hand every link its key as it is in the keystore now; raises :class:`Failure`."""
         for alias, cluster in self._clusters.items():
             key = self._secure_settings.get(credentials_name(alias))
             current = cluster.link.key

@@ -1,0 +1,250 @@
+"""What a node answers on its remote cluster server port (9443 by default).
+
+Only the actions of :mod:`isthmus.remotes.protocol`, only with a cross-cluster API key, and only what both
+the key's access and the caller's own privileges allow. There is no REST API on this port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from isthmus.errors import Failure, FailureKind
+from isthmus.exchange import Engine, Record
+from isthmus.remotes.failure_reports import report_of
+from isthmus.remotes.protocol import (
+    ACCEPTED_BODY_ENCODING,
+    BODY_ENCODING,
+    CONTENT_TYPE,
+    MAXIMUM_ANSWER_BYTES,
+    MAXIMUM_REQUEST_BYTES,
+    MINIMUM_VERSION,
+    PATH_PREFIX,
+    TIMEOUT_MILLISECONDS,
+    VERSION,
+    ZSTANDARD,
+    Action,
+    CountAnswer,
+    CountCall,
+    Decoders,
+    Hello,
+    Pong,
+    ResolveAnswer,
+    ResolveCall,
+    SearchCall,
+    VersionRange,
+    Welcome,
+    action_not_allowed,
+    agree_on_version,
+    compressed_or_none,
+    decompressed,
+    encode,
+    too_large,
+)
+from isthmus.remotes.records import NodeIdentity
+from isthmus.rest.http import Request, Response, json_response
+from isthmus.rest.remote.statuses import STATUS_OF_KIND
+from isthmus.search.local import SEARCH_ACTION, LocalCluster
+from isthmus.security.remote_caller import CrossClusterKey, RemoteSubject, remote_principal
+
+logger = logging.getLogger(__name__)
+
+#: the longest that a request may run here, whatever its caller grants
+_MAXIMUM_TIMEOUT_MILLISECONDS: Final = 3_600_000
+_DEFAULT_TIMEOUT_MILLISECONDS: Final = 300_000
+_HANDSHAKE_ACTION: Final = "cluster:internal/remote_cluster/handshake"
+#: how messages call each action: by Elasticsearch's name
+_ELASTICSEARCH_ACTIONS: Final[Mapping[Action, str]] = {
+    Action.HANDSHAKE: _HANDSHAKE_ACTION,
+    Action.PING: _HANDSHAKE_ACTION,
+    Action.SEARCH: SEARCH_ACTION,
+    Action.COUNT: SEARCH_ACTION,
+    Action.RESOLVE: "indices:admin/resolve/cluster",
+}
+
+
+class AuthenticatesClusters(Protocol):
+    """Which cross-cluster key is that? Satisfied by :class:`isthmus.security.authenticate.Authenticator`."""
+
+    async def authenticate_cross_cluster(self, credentials: str, action: str = ...) -> CrossClusterKey:
+        """Answer the verified key; raises a 401 failure in Elasticsearch's words."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Incoming:
+    """One request whose key is verified and whose body is unpacked."""
+
+    key: CrossClusterKey
+    body: bytes
+
+
+class RemoteInterface:
+    """The remote cluster server as one :class:`isthmus.rest.http.HttpApplication`."""
+
+    def __init__(self, authenticator: AuthenticatesClusters, engine: Engine, identity: NodeIdentity) -> None:
+        self._authenticator = authenticator
+        self._engine = engine
+        self._identity = identity
+        self._decoders = Decoders()
+        self._handlers: Mapping[Action, Callable[[_Incoming], Awaitable[Record]]] = {
+            Action.HANDSHAKE: self._handshake,
+            Action.PING: self._ping,
+            Action.SEARCH: self._search,
+            Action.COUNT: self._count,
+            Action.RESOLVE: self._resolve,
+        }
+
+    async def handle(self, request: Request) -> Response:
+        """Answer the request. Raises nothing but :class:`asyncio.CancelledError`."""
+        try:
+            return await self._answer(request)
+        except Failure as failure:
+            return self.refuse(failure)
+        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # a panic of an engine written in Rust is no Exception
+            logger.exception("request of a remote cluster failed inside the server")
+            return self.refuse(
+                Failure(FailureKind.INTERNAL, "exception", "internal error of the remote cluster")
+            )
+
+    async def admit(self, head: Request) -> Response | None:
+        """Refuse a large body that is for nobody here, or without a good key, before it is read."""
+        if not _is_action_path(head):
+            return _not_a_rest_api(head)
+        try:
+            announced = head.headers.get("content-length", "")
+            if announced.isdecimal() and int(announced[:20]) > MAXIMUM_REQUEST_BYTES:
+                raise too_large(MAXIMUM_REQUEST_BYTES)
+            await self._authenticate(head, _HANDSHAKE_ACTION)
+        except Failure as failure:
+            return self.refuse(failure)
+        return None
+
+    def refuse(self, failure: Failure) -> Response:
+        """Answer with a failure as a record: the far side renders it for its own caller."""
+        try:
+            body = encode(report_of(failure))
+        except Failure:  # metadata that cannot be written: the reason is what matters
+            body = encode(report_of(Failure(failure.kind, failure.error_type, failure.reason)))
+        return Response(STATUS_OF_KIND[failure.kind], body, CONTENT_TYPE)
+
+    def may_be_abandoned(self, method: str, path: str) -> bool:
+        """Tell that every action stops when the far side goes away: all of them only read."""
+        del method, path
+        return True
+
+    async def _answer(self, request: Request) -> Response:
+        if not _is_action_path(request):
+            return _not_a_rest_api(request)
+        name = request.path.removeprefix(PATH_PREFIX)
+        try:
+            action = Action(name)
+        except ValueError:
+            # Whoever has no key learns nothing, not even which actions there are.
+            await self._authenticate(request, name)
+            raise action_not_allowed(name) from None
+        key = await self._authenticate(request, _ELASTICSEARCH_ACTIONS[action])
+        body = decompressed(request.body, request.headers.get(BODY_ENCODING, ""), MAXIMUM_REQUEST_BYTES)
+        seconds = _timeout_seconds(request.headers)
+        try:
+            async with asyncio.timeout(seconds):
+                answer = await self._handlers[action](_Incoming(key, body))
+        except TimeoutError:
+            raise Failure(
+                FailureKind.TIMED_OUT,
+                "receive_timeout_transport_exception",
+                f"[{_ELASTICSEARCH_ACTIONS[action]}] did not finish within [{seconds:g}s]",
+            ) from None
+        return _packed(encode(answer), request.headers)
+
+    async def _authenticate(self, request: Request, action: str) -> CrossClusterKey:
+        credentials = request.headers.get("authorization", "")
+        return await self._authenticator.authenticate_cross_cluster(credentials, action)
+
+    async def _handshake(self, incoming: _Incoming) -> Welcome:
+        hello = self._decoders.decode(Hello, incoming.body)
+        identity = self._identity
+        agree_on_version(
+            VersionRange(MINIMUM_VERSION, VERSION, identity.software_version),
+            VersionRange(hello.minimum_version, hello.maximum_version, hello.software_version),
+        )
+        return Welcome(
+            node_id=identity.node_id,
+            node_name=identity.node_name,
+            cluster_id=identity.cluster_id,
+            cluster_name=identity.cluster_name,
+            software_version=identity.software_version,
+            compatible_version=identity.compatible_version,
+            minimum_wire_compatible_version=identity.minimum_wire_compatible_version,
+            minimum_index_compatible_version=identity.minimum_index_compatible_version,
+            features=(ZSTANDARD,),
+            key_id=incoming.key.id,
+            key_name=incoming.key.name,
+        )
+
+    async def _ping(self, incoming: _Incoming) -> Pong:
+        del incoming
+        return Pong(cluster_id=self._identity.cluster_id)
+
+    async def _search(self, incoming: _Incoming) -> Record:
+        call = self._decoders.decode(SearchCall, incoming.body)
+        return await self._local(incoming, call.caller).search(call.expressions, call.options, call.request)
+
+    async def _count(self, incoming: _Incoming) -> CountAnswer:
+        call = self._decoders.decode(CountCall, incoming.body)
+        local = self._local(incoming, call.caller)
+        selections = local.select(SEARCH_ACTION, call.expressions, call.options)
+        return CountAnswer(count=await self._engine.count(selections, call.query), indices=len(selections))
+
+    async def _resolve(self, incoming: _Incoming) -> ResolveAnswer:
+        call = self._decoders.decode(ResolveCall, incoming.body)
+        local = self._local(incoming, call.caller)
+        return ResolveAnswer(matching_indices=local.has_matching_indices(call.expressions, call.options))
+
+    def _local(self, incoming: _Incoming, caller: RemoteSubject) -> LocalCluster:
+        """Answer this cluster as the key and the caller's own privileges together allow it to be seen."""
+        return LocalCluster(self._engine, remote_principal(incoming.key, caller))
+
+
+def _is_action_path(request: Request) -> bool:
+    return request.method == "POST" and request.path.startswith(PATH_PREFIX)
+
+
+def _not_a_rest_api(request: Request) -> Response:
+    """Answer in JSON whoever took this port for another: it names the port's purpose and nothing more."""
+    reason = (
+        f"no handler found for uri [{request.path[:200]}] and method [{request.method[:20]}]: this is the"
+        " dedicated remote cluster server port, which answers other clusters only; the REST API has a port"
+        " of its own"
+    )
+    return json_response(
+        {"error": {"type": "illegal_argument_exception", "reason": reason}, "status": 404}, 404
+    )
+
+
+def _timeout_seconds(headers: Mapping[str, str]) -> float:
+    text = headers.get(TIMEOUT_MILLISECONDS, "")
+    if not text:
+        return _DEFAULT_TIMEOUT_MILLISECONDS / 1000
+    if not (text.isascii() and text.isdecimal()):
+        raise Failure(
+            FailureKind.INVALID_REQUEST,
+            "illegal_argument_exception",
+            f"header [{TIMEOUT_MILLISECONDS}] must be a number of milliseconds but is [{text[:50]}]",
+        )
+    return min(int(text[:12]), _MAXIMUM_TIMEOUT_MILLISECONDS) / 1000
+
+
+def _packed(body: bytes, headers: Mapping[str, str]) -> Response:
+    if len(body) > MAXIMUM_ANSWER_BYTES:
+        raise too_large(MAXIMUM_ANSWER_BYTES)
+    if headers.get(ACCEPTED_BODY_ENCODING) == ZSTANDARD:
+        compressed = compressed_or_none(body)
+        if compressed is not None:
+            return Response(200, compressed, CONTENT_TYPE, ((BODY_ENCODING, ZSTANDARD),))
+    return Response(200, body, CONTENT_TYPE)

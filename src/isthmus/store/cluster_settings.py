@@ -1,0 +1,49 @@
+"""Persistent cluster settings in SQL: one row a setting."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import JSON, Column, Connection, String, Table, delete, insert, select
+
+from isthmus.remotes.flat_settings import FlatSettings, SettingValue
+from isthmus.store.database import Database, node_metadata
+
+CLUSTER_SETTINGS: Final = Table(
+    "cluster_settings",
+    node_metadata,
+    Column("name", String(1024), primary_key=True),
+    # A text, or a list of texts: what the settings API answers.
+    Column("value", JSON, nullable=False),
+)
+
+
+class SqlClusterSettingsRecords:
+    """A node's database as :class:`isthmus.remotes.records.ClusterSettingsRecords`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def load(self) -> FlatSettings:
+        """Answer every persistent setting; empty where nothing was ever saved."""
+        query = select(CLUSTER_SETTINGS.c.name, CLUSTER_SETTINGS.c.value)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return {str(name): _value(value) for name, value in rows}
+
+    async def save(self, settings: FlatSettings) -> None:
+        """Replace all persistent settings in one transaction."""
+        rows = [
+            {"name": name, "value": list(value) if isinstance(value, tuple) else value}
+            for name, value in sorted(settings.items())
+        ]
+
+        def replace(connection: Connection) -> None:
+            connection.execute(delete(CLUSTER_SETTINGS))
+            if rows:
+                connection.execute(insert(CLUSTER_SETTINGS), rows)
+
+        await self._database.write(replace)
+
+
+def _value(stored: object) -> SettingValue:
+    return tuple(str(item) for item in stored) if isinstance(stored, list) else str(stored)
