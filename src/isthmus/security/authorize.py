@@ -39,7 +39,7 @@ def require_cluster_action(principal: Principal, action: str) -> None:
 def may_do_cluster_action(principal: Principal, action: str) -> bool:
     """Tell whether every role set allows this cluster action."""
     return bool(principal.role_sets) and all(
-        any(_grants_cluster_action(name, action) for role in roles for name in role.cluster)
+        any(grants_cluster_action(name, action) for role in roles for name in role.cluster)
         for roles in principal.role_sets
     )
 
@@ -248,7 +248,8 @@ def _grants_index_action(privilege: str, action: str) -> bool:
 
 
 @lru_cache(maxsize=8192)
-def _grants_cluster_action(privilege: str, action: str) -> bool:
+def grants_cluster_action(privilege: str, action: str) -> bool:
+    """Tell whether this cluster privilege allows the action; an unknown privilege allows nothing."""
     try:
         return cluster_privilege(privilege).allow(action)
     except Failure:

@@ -6,7 +6,8 @@ is a privilege too: it grants the actions that begin with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -350,3 +351,25 @@ def cluster_privileges_that_grant(action: str) -> tuple[str, ...]:
 def index_privileges_that_grant(action: str) -> tuple[str, ...]:
     """Answer the named index privileges that allow this action, the least powerful first."""
     return tuple(name for name in INDEX_PRIVILEGE_NAMES if _INDICES[name].allow(action))
+
+
+def implied_by_cluster_privileges(wanted: str, granted: Iterable[str]) -> bool:
+    """Tell whether these cluster privileges together surely allow everything that ``wanted`` does.
+
+    Raises an ``illegal_argument_exception`` failure when ``wanted`` is unknown; unknown ones among
+    ``granted`` allow nothing.
+    """
+    return implies(_known_ones(granted, cluster_privilege), cluster_privilege(wanted))
+
+
+def implied_by_index_privileges(wanted: str, granted: Iterable[str]) -> bool:
+    """Tell the same of index privileges."""
+    return implies(_known_ones(granted, index_privilege), index_privilege(wanted))
+
+
+def _known_ones(names: Iterable[str], resolve: Callable[[str], Actions]) -> list[Actions]:
+    known = []
+    for name in names:
+        with contextlib.suppress(Failure):
+            known.append(resolve(name))
+    return known
