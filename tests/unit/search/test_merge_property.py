@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cmp_to_key
 from typing import Any
 
@@ -31,6 +32,13 @@ def _searches(draw: st.DrawFn) -> tuple[tuple[SortKey, ...], list[list[tuple[Any
     return keys, parts, draw(st.integers(0, 6)), draw(st.integers(0, 10))
 
 
+def _in_order(keys: tuple[SortKey, ...]) -> Callable[[tuple[Any, ...]], Any]:
+    def compare(left: tuple[Any, ...], right: tuple[Any, ...]) -> int:
+        return _compare(keys, left, right)
+
+    return cmp_to_key(compare)
+
+
 def _compare(keys: tuple[SortKey, ...], left: tuple[Any, ...], right: tuple[Any, ...]) -> int:
     """Compare as the documentation says it, one key after the other."""
     for key, one, other in zip(keys, left, right, strict=True):
@@ -52,14 +60,15 @@ def test_merging_equals_sorting_everything(
     """Each cluster answers its own best; the window of the merged answer is that of one big cluster."""
     keys, rows, offset, size = search
     request = SearchRequest(sort=keys, offset=offset, size=size)
-    ordered_rows = [sorted(part, key=cmp_to_key(lambda a, b: _compare(keys, a, b))) for part in rows]
+    ordered_rows = [sorted(part, key=_in_order(keys)) for part in rows]
 
     everything: list[tuple[int, int, tuple[Any, ...]]] = [
         (part, position, values)
         for part, values_of_part in enumerate(ordered_rows)
         for position, values in enumerate(values_of_part)
     ]
-    everything.sort(key=cmp_to_key(lambda a, b: _compare(keys, a[2], b[2]) or a[0] - b[0] or a[1] - b[1]))
+    in_order = _in_order(keys)
+    everything.sort(key=lambda row: (in_order(row[2]), row[0], row[1]))
     expected = [(part, values) for part, _, values in everything][offset : offset + size]
 
     parts = [Part(alias, ("x",), request, may_be_skipped=False, timeout_seconds=None) for alias in ALIASES]

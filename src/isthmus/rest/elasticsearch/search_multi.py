@@ -23,6 +23,8 @@ from isthmus.security.principal import Principal
 
 #: Elasticsearch's default for one node whose search pool has this many threads or more
 _DEFAULT_CONCURRENT_SEARCHES: Final = 10
+#: a line can be two bytes long: without a limit one request could hold millions of searches
+_MOST_SEARCHES: Final = 10_000
 _HEADER_PARAMETERS: Final = (
     INDICES_PARAMETERS | IGNORED_PARAMETERS | {"allow_partial_search_results", "search_type"}
 )
@@ -78,6 +80,8 @@ def questions_of(index: str | None, parameters: Mapping[str, str], body: bytes) 
         raise validation_failure("no requests added")
     if not body.endswith(b"\n"):
         raise illegal_argument("The msearch request must be terminated by a newline [\n]")
+    if body.count(b"\n") > 2 * _MOST_SEARCHES:
+        raise illegal_argument(f"one request may hold [{_MOST_SEARCHES}] searches at most")
     shared = {name: parameters[name] for name in _SHARED_PARAMETERS if name in parameters}
     lines = iter(body.split(b"\n")[:-1])
     for header_line in lines:
