@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from collections.abc import Mapping as ReadOnlyMapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
+import tantivy
+
+from isthmus.engines.embedded.analysis import Analyzers
+from isthmus.engines.embedded.columns import (
+    EXISTS_COLUMN,
+    ID_COLUMN,
+    SEQUENCE_COLUMN,
+    MappingColumns,
+)
+from isthmus.engines.embedded.mapping import Mapping, ObjectMapping
 from isthmus.engines.embedded.query import (
     compound,
     full_text,
@@ -21,7 +33,7 @@ from isthmus.engines.embedded.query.context import QueryContext
 from isthmus.errors import Failure, FailureKind, illegal_argument, parsing_failure
 from isthmus.exchange import Json
 
-_CLAUSES: Final[Mapping[str, Callable[[Json, QueryContext], Compiled]]] = MappingProxyType(
+_CLAUSES: Final[ReadOnlyMapping[str, Callable[[Json, QueryContext], Compiled]]] = MappingProxyType(
     {
         "bool": compound.compile_bool,
         "boosting": compound.compile_boosting,
@@ -93,6 +105,44 @@ _UNSUPPORTED: Final = frozenset(
 )
 
 
+def compile_query(query: Json, context: QueryContext) -> Compiled:
+    """Compile a whole query for one index, whatever was compiled with this context before.
+
+    Raises failures as :func:`compile_clause` does, and one of type ``query_shard_exception`` for
+    what only the library finds wrong with the query.
+    """
+    try:
+        return compile_clause(query, context.anew())
+    except (ValueError, OverflowError) as error:
+        raise context.failed_to_create(str(error)[:200]) from error
+
+
+def check_query(query: Json) -> None:
+    """Raise the failure for a query that is wrong whatever the index; there need not be one."""
+    schema = _schema_without_fields()
+    nowhere = QueryContext(
+        index_name="",
+        mapping=Mapping(ObjectMapping()),
+        columns=MappingColumns(),
+        schema=schema,
+        analyzers=Analyzers(),
+        index=None,
+        searcher=None,
+        now_milliseconds=0,
+        compile_clause=compile_clause,
+    )
+    compile_query(query, nowhere)
+
+
+@lru_cache(maxsize=1)
+def _schema_without_fields() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_integer_field(SEQUENCE_COLUMN, indexed=True, fast=True)
+    for name in (ID_COLUMN, EXISTS_COLUMN):
+        builder.add_text_field(name, tokenizer_name="raw", fast=True, index_option="basic")
+    return builder.build()
+
+
 def compile_clause(query: Json, context: QueryContext) -> Compiled:
     """Compile one query of the query language for one index.
 
@@ -129,5 +179,7 @@ def _unknown(name: str) -> Failure:
         FailureKind.INVALID_REQUEST,
         "parsing_exception",
         f"unknown query [{name[:100]}]{hint}",
-        caused_by=None,
+        caused_by=Failure(
+            FailureKind.INVALID_REQUEST, "named_object_not_found_exception", f"unknown field [{name[:100]}]"
+        ),
     )

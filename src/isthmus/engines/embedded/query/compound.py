@@ -85,14 +85,7 @@ def _clauses(parameters: Parameters, name: str, context: QueryContext) -> list[C
         return []
     listed = given if isinstance(given, list) else [given]
     context.count_clauses(len(listed))
-    return [_inner(each, context) for each in listed]
-
-
-def _inner(query: Json, context: QueryContext) -> Compiled:
-    compiled = context.compile_clause(query, context)
-    if not isinstance(compiled, Compiled):  # pragma: no cover - the compiler is this package's own
-        raise TypeError(type(compiled))
-    return compiled
+    return [context.compile_clause(each, context) for each in listed]
 
 
 def compile_constant_score(body: Json, context: QueryContext) -> Compiled:
@@ -103,7 +96,7 @@ def compile_constant_score(body: Json, context: QueryContext) -> Compiled:
         raise parsing_failure("[constant_score] requires a 'filter' element")
     if isinstance(wanted, list):
         raise parsing_failure("[constant_score] query malformed, no start_object after query name")
-    return with_score(_inner(wanted, context), parameters.boost)
+    return with_score(context.compile_clause(wanted, context), parameters.boost)
 
 
 def compile_dis_max(body: Json, context: QueryContext) -> Compiled:
@@ -114,7 +107,7 @@ def compile_dis_max(body: Json, context: QueryContext) -> Compiled:
         raise parsing_failure("[dis_max] requires 'queries' field with at least one clause")
     listed = given if isinstance(given, list) else [given]
     context.count_clauses(len(listed))
-    clauses = [_inner(each, context) for each in listed]
+    clauses = [context.compile_clause(each, context) for each in listed]
     return boosted(best_of(clauses, parameters.number("tie_breaker", 0.0)), parameters.boost)
 
 
@@ -139,8 +132,8 @@ def compile_boosting(body: Json, context: QueryContext) -> Compiled:
     negative_boost = parameters.number("negative_boost", -1.0)
     if negative_boost < 0:
         raise illegal_argument("[boosting] query requires 'negative_boost' to be set to be a positive value'")
-    positive = _inner(parameters.get("positive"), context)
-    negative = _inner(parameters.get("negative"), context)
+    positive = context.compile_clause(parameters.get("positive"), context)
+    negative = context.compile_clause(parameters.get("negative"), context)
     if negative.extent is Extent.NOTHING:
         return boosted(positive, parameters.boost)
     # two halves that exclude each other, so that each document is scored by exactly one of them

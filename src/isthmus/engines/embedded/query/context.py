@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import tantivy
@@ -12,6 +12,7 @@ import tantivy
 from isthmus.engines.embedded.analysis import Analyzers
 from isthmus.engines.embedded.columns import EXISTS_COLUMN, FieldColumns, MappingColumns
 from isthmus.engines.embedded.mapping import FieldMapping, Mapping
+from isthmus.engines.embedded.query.compiled import Compiled
 from isthmus.errors import Failure, FailureKind, illegal_argument
 from isthmus.exchange import Json
 
@@ -78,9 +79,13 @@ class QueryContext:
     index: tantivy.Index | None
     searcher: tantivy.Searcher | None
     now_milliseconds: int
-    compile_clause: Callable[[Json, QueryContext], object]
+    compile_clause: Callable[[Json, QueryContext], Compiled]
     is_visible: Callable[[str], bool] = _everything_is_visible
     spent: _Spent = field(default_factory=_Spent)
+
+    def anew(self) -> QueryContext:
+        """Answer the same context with nothing spent yet."""
+        return replace(self, spent=_Spent())
 
     def field(self, path: str) -> QueryField | None:
         """Answer the field, or None where it is not mapped or not visible.
@@ -99,10 +104,11 @@ class QueryContext:
 
     def fields_matching(self, pattern: str) -> list[QueryField]:
         """Answer the visible, searchable fields whose path matches a pattern with ``*``."""
+        expression = re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.DOTALL)
         return [
             QueryField(mapped, columns)
             for path, mapped in self.mapping.fields.items()
-            if fnmatchcase(path, pattern.replace("[", "[[]"))
+            if expression.fullmatch(path)
             and self.is_visible(path)
             and (columns := self.columns.get(path)) is not None
         ]

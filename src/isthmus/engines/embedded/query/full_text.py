@@ -85,8 +85,7 @@ def _matching(parameters: Parameters) -> Matching:
 def _metadata(path: str, matching: Matching, context: QueryContext) -> Compiled:
     if path not in ("_id", "_index"):
         return nothing()
-    compiled = context.compile_clause({"term": {path: matching.text}}, context)
-    return compiled if isinstance(compiled, Compiled) else nothing()
+    return context.compile_clause({"term": {path: matching.text}}, context)
 
 
 def match_clause(field: QueryField, matching: Matching, context: QueryContext) -> Compiled:

@@ -50,9 +50,11 @@ def text_range(context: QueryContext, column: str, wanted: TextRange, *, is_raw:
     pattern = range_expression(wanted)
     if pattern is not None:
         parts.append(constant(Query.regex_query(context.schema, column, pattern)))
-    for bound in {wanted.lower, wanted.upper}:
-        if bound is not None and len(bound) > _PREFIX_LENGTH:
-            parts.append(_enumerated(context, column, wanted, bound[:_PREFIX_LENGTH]))
+    parts.extend(
+        _enumerated(context, column, wanted, bound[:_PREFIX_LENGTH])
+        for bound in {wanted.lower, wanted.upper}
+        if bound is not None and len(bound) > _PREFIX_LENGTH
+    )
     return any_of(parts)
 
 

@@ -87,10 +87,8 @@ def boolean_value(value: Json, context: QueryContext) -> int:
 def exact_number(value: Json, context: QueryContext) -> Decimal:
     """Answer a finite number without loss."""
     try:
-        if isinstance(value, bool):
-            raise TypeError
-        number = Decimal(value) if isinstance(value, int) else Decimal(str(value).strip())
-    except (InvalidOperation, TypeError, ValueError):
+        number = Decimal("NaN") if isinstance(value, bool) else Decimal(str(value).strip())
+    except (InvalidOperation, ValueError):
         raise context.failed_to_create(f'For input string: "{as_text(value)[:100]}"') from None
     if not number.is_finite() or abs(number.adjusted()) > _MAXIMUM_EXPONENT:
         raise context.failed_to_create(f'For input string: "{as_text(value)[:100]}"')

@@ -1,0 +1,288 @@
+"""Searching the indices of one request: in a thread, within its time, and never with a crash.
+
+A search of several indices is several searches whose results are merged, as if the indices were
+the shards of one. An index that cannot answer is a failure in the result and not the end of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, TypeAlias, TypeVar
+
+import msgspec
+
+from isthmus.engines.embedded.aggregations.scope import AggregatedIndex
+from isthmus.engines.embedded.query.compiler import check_query
+from isthmus.engines.embedded.searching_index import (
+    IndexPart,
+    count_matches,
+    search_index,
+    searched_index,
+)
+from isthmus.engines.embedded.searching_pool import SearchPool, Stop, Stopped
+from isthmus.engines.embedded.searching_results import (
+    hits_of,
+    max_score_of,
+    report_of,
+    terminated_early_of,
+    total_of,
+)
+from isthmus.engines.embedded.snapshot import Snapshot
+from isthmus.engines.embedded.source_filter import parse_source_filter
+from isthmus.errors import Failure, FailureKind, illegal_argument, validation_failure
+from isthmus.exchange import (
+    FailureReport,
+    IndexSelection,
+    Json,
+    JsonObject,
+    SearchRequest,
+    SearchResult,
+    ShardCounts,
+)
+
+logger = logging.getLogger(__name__)
+
+OpenSnapshot: TypeAlias = Callable[[], AbstractContextManager[Snapshot]]
+"""Opens a view of an index; the search closes it when it needs it no more, however it ends."""
+
+Aggregate: TypeAlias = Callable[[Sequence[AggregatedIndex], JsonObject], JsonObject]
+"""Computes aggregations, in the combinable form they were asked in, over several indices."""
+
+Answer = TypeVar("Answer")
+
+#: a search over so few documents is done sooner than a thread is woken up
+_INLINE_DOCUMENTS: Final = 10_000
+_INLINE_SIZE: Final = 100
+#: how long after its timeout a search may still hand in what it has
+_GRACE_SECONDS: Final = 0.05
+_MATCH_ALL: Final[JsonObject] = {"match_all": {}}
+
+
+@dataclass(frozen=True, slots=True)
+class Searching:
+    """Runs searches and counts for one engine."""
+
+    pool: SearchPool
+    aggregate: Aggregate
+    now_milliseconds: Callable[[], int] = field(default=lambda: time.time_ns() // 1_000_000)
+
+    async def search(
+        self, targets: Sequence[tuple[IndexSelection, OpenSnapshot]], request: SearchRequest
+    ) -> SearchResult:
+        """Search these indices.
+
+        Raises a 400 failure for a request that no index could answer; what a single index refuses
+        is in ``failures``. Past the request's timeout it answers what was found until then.
+        """
+        _check_request(request)
+        started = time.monotonic()
+        timeout = None if request.timeout_milliseconds is None else request.timeout_milliseconds / 1_000
+        stop = Stop(timeout)
+        now = self.now_milliseconds()
+        with ExitStack() as stack:
+            opened = [(selection, stack.enter_context(open_it())) for selection, open_it in targets]
+            job = _Search(opened, request, now, stop, self.aggregate)
+            if _is_quick(opened, request):
+                return _took(job.run(), started)
+            closing = stack.pop_all()
+
+        def work() -> SearchResult:
+            with closing:
+                return job.run()
+
+        grace = None if timeout is None else timeout + _GRACE_SECONDS
+        result = await self._in_pool(work, closing, stop, grace)
+        return _took(job.nothing_in_time() if result is None else result, started)
+
+    async def count(self, targets: Sequence[tuple[IndexSelection, OpenSnapshot]], query: Json) -> int:
+        """Count the documents of these indices that match, exactly."""
+        wanted = _MATCH_ALL if query is None else query
+        check_query(wanted)
+        now = self.now_milliseconds()
+        stop = Stop()
+        with ExitStack() as stack:
+            opened = [(selection, stack.enter_context(open_it())) for selection, open_it in targets]
+            closing = stack.pop_all()
+
+        def work() -> int:
+            with closing:
+                total = 0
+                for selection, snapshot in opened:
+                    stop.check()
+                    total += _guarded(partial(_count_one, snapshot, selection, wanted, now))
+                return total
+
+        if sum(snapshot.searcher.num_docs for _, snapshot in opened) <= _INLINE_DOCUMENTS:
+            return work()
+        counted = await self._in_pool(work, closing, stop, None)
+        return counted or 0
+
+    async def _in_pool(
+        self, work: Callable[[], Answer], closing: ExitStack, stop: Stop, grace_seconds: float | None
+    ) -> Answer | None:
+        try:
+            return await self.pool.run(work, stop, grace_seconds, closing.close)
+        except Stopped:
+            return None
+
+    def close(self) -> None:
+        """Wait for the searches that run; refuse others."""
+        self.pool.close()
+
+
+def _count_one(snapshot: Snapshot, selection: IndexSelection, query: Json, now_milliseconds: int) -> int:
+    searched = searched_index(snapshot, selection, query, now_milliseconds)
+    return count_matches(snapshot.searcher, searched.query)
+
+
+def _took(result: SearchResult, started: float) -> SearchResult:
+    return msgspec.structs.replace(result, took_milliseconds=int((time.monotonic() - started) * 1_000))
+
+
+def _is_quick(opened: Sequence[tuple[IndexSelection, Snapshot]], request: SearchRequest) -> bool:
+    if request.aggregations or request.offset + request.size > _INLINE_SIZE:
+        return False
+    return sum(snapshot.searcher.num_docs for _, snapshot in opened) <= _INLINE_DOCUMENTS
+
+
+def _check_request(request: SearchRequest) -> None:
+    """Refuse what is wrong whatever the indices, also where there is none."""
+    check_query(_MATCH_ALL if request.query is None else request.query)
+    if request.post_filter is not None:
+        check_query(request.post_filter)
+    parse_source_filter(request.source)
+    if request.offset < 0:
+        raise illegal_argument(f"[from] parameter cannot be negative but was [{request.offset}]")
+    if request.size < 0:
+        raise illegal_argument(f"[size] parameter cannot be negative, found [{request.size}]")
+    if request.search_after is not None:
+        if not request.sort:
+            raise illegal_argument("Sort must contain at least one field.")
+        if request.offset > 0:
+            raise validation_failure("`from` parameter must be set to 0 when `search_after` is used")
+
+
+class _Search:
+    """One request against the snapshots that were opened for it."""
+
+    def __init__(
+        self,
+        opened: Sequence[tuple[IndexSelection, Snapshot]],
+        request: SearchRequest,
+        now_milliseconds: int,
+        stop: Stop,
+        aggregate: Aggregate,
+    ) -> None:
+        self._opened = opened
+        self._request = request
+        self._now_milliseconds = now_milliseconds
+        self._stop = stop
+        self._aggregate = aggregate
+
+    def run(self) -> SearchResult:
+        """Search index after index, then merge."""
+        for _, snapshot in self._opened:
+            _require_window(snapshot, self._request)
+        parts: list[IndexPart] = []
+        failures: list[FailureReport] = []
+        timed_out = False
+        for selection, snapshot in self._opened:
+            try:
+                part = self._one(selection, snapshot)
+                parts.append(part)
+            except Stopped:
+                if not self._stop.is_late:
+                    raise
+                timed_out = True
+                break
+            except Failure as failure:
+                if failure.error_type == "parsing_exception":
+                    raise
+                failures.append(report_of(failure, snapshot.name))
+        return _guarded(lambda: self._merged(parts, failures, timed_out=timed_out))
+
+    def nothing_in_time(self) -> SearchResult:
+        """Answer the result of a search whose time was over before anything was found."""
+        return self._merged((), (), timed_out=True)
+
+    def _one(self, selection: IndexSelection, snapshot: Snapshot) -> IndexPart:
+        def find() -> IndexPart:
+            searched = searched_index(snapshot, selection, self._request.query, self._now_milliseconds)
+            return search_index(searched, self._request, self._stop.check)
+
+        return _guarded(find)
+
+    def _merged(
+        self, parts: Sequence[IndexPart], failures: Sequence[FailureReport], *, timed_out: bool
+    ) -> SearchResult:
+        request = self._request
+        aggregations: JsonObject = {}
+        # an answer without parts is one of a search that found nothing; one of failures is none
+        if request.aggregations and (parts or not failures):
+            try:
+                check = _never if timed_out else self._stop.check
+                aggregations = self._aggregate(
+                    [part.searched.to_aggregate(check) for part in parts], request.aggregations
+                )
+            except Stopped:
+                if not self._stop.is_late:
+                    raise
+                timed_out = True
+                aggregations = self._aggregate((), request.aggregations)
+        total = len(self._opened)
+        return SearchResult(
+            timed_out=timed_out,
+            terminated_early=terminated_early_of(parts),
+            shards=ShardCounts(total=total, successful=total - len(failures), failed=len(failures)),
+            total=total_of(parts, request.track_total_hits),
+            max_score=max_score_of(parts),
+            hits=hits_of(parts, request),
+            aggregations=aggregations,
+            failures=tuple(failures),
+        )
+
+
+def _never() -> None:
+    """Do not stop."""
+
+
+def _require_window(snapshot: Snapshot, request: SearchRequest) -> None:
+    wanted = request.offset + request.size
+    if wanted > snapshot.max_result_window:
+        raise illegal_argument(
+            "Result window is too large, from + size must be less than or equal to: "
+            f"[{snapshot.max_result_window}] but was [{wanted}]. See the scroll api for a more efficient way "
+            "to request large data sets. This limit can be set by changing the [index.max_result_window] "
+            "index level setting."
+        )
+
+
+def _guarded(work: Callable[[], Answer]) -> Answer:
+    """Do work that calls the library; what it throws becomes a failure that the caller may see.
+
+    A panic of the library is no ``Exception``; it must end this search and nothing else.
+    """
+    try:
+        return work()
+    except (Failure, Stopped):
+        raise
+    except ValueError as error:
+        raise Failure(
+            FailureKind.INVALID_REQUEST,
+            "query_shard_exception",
+            f"failed to create query: {str(error)[:200]}",
+        ) from error
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
+        logger.exception("search failed inside the index library")
+        raise Failure(
+            FailureKind.INTERNAL,
+            "search_exception",
+            "the embedded engine could not carry out this search",
+        ) from error

@@ -1,0 +1,119 @@
+"""Several indices' parts become one result: merged in order, cut to the window, with their sources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from isthmus.engines.embedded.columns import SEQUENCE_COLUMN
+from isthmus.engines.embedded.searching_index import IndexPart
+from isthmus.engines.embedded.sorting import order_by
+from isthmus.engines.embedded.sorting_pages import Row
+from isthmus.engines.embedded.source_filter import SourceFilter, parse_source_filter, shown_source
+from isthmus.errors import Failure
+from isthmus.exchange import FailureReport, Hit, SearchRequest, TotalHits
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """One document of one part: where it stands there."""
+
+    part: IndexPart
+    row: Row
+    score: float | None
+
+
+def hits_of(parts: Sequence[IndexPart], request: SearchRequest) -> tuple[Hit, ...]:
+    """Answer the hits of the window that was asked for, complete. Ties keep the order of the parts."""
+    wanted = parse_source_filter(request.source)
+    placed = _in_order(parts)[request.offset : request.offset + request.size]
+    hits: list[Hit | None] = [None] * len(placed)
+    for part in parts:
+        places = [place for place, each in enumerate(placed) if each.part is part]
+        for place, hit in zip(
+            places, _complete(part, [placed[place] for place in places], request, wanted), strict=True
+        ):
+            hits[place] = hit
+    return tuple(hit for hit in hits if hit is not None)
+
+
+def _in_order(parts: Sequence[IndexPart]) -> list[_Placed]:
+    placed = [
+        _Placed(part, row, None if part.scores is None else part.scores[position])
+        for part in parts
+        for position, row in enumerate(part.rows)
+    ]
+    if len(parts) < 2:  # noqa: PLR2004 - nothing to merge
+        return placed
+    if parts[0].keys:
+        # the keys of every part differ in nothing that matters to comparing
+        by_values = order_by(parts[0].keys)
+        placed.sort(key=lambda each: by_values(each.row.values))
+    else:
+        placed.sort(key=lambda each: -(each.score or 0.0))
+    return placed
+
+
+def _complete(
+    part: IndexPart, placed: Sequence[_Placed], request: SearchRequest, wanted: SourceFilter | None
+) -> list[Hit]:
+    if not placed:
+        return []
+    snapshot = part.searched.snapshot
+    numbers = snapshot.searcher.fast_field_values(SEQUENCE_COLUMN, [each.row.address for each in placed])
+    stored = snapshot.source_by_seq([int(number or 0) for number in numbers])
+    hits = []
+    for each, document in zip(placed, stored, strict=True):
+        source = None
+        if wanted is not None and snapshot.mapping.source_enabled:
+            source = shown_source(document.source, wanted, part.searched.visible)
+        shown = None
+        if part.keys:
+            shown = tuple(key.shown(value) for key, value in zip(part.keys, each.row.values, strict=True))
+        hits.append(
+            Hit(
+                index=snapshot.name,
+                id=document.id,
+                score=each.score,
+                source=source,
+                sort=shown,
+                version=document.version if request.version else None,
+                seq_no=document.seq_no if request.seq_no_primary_term else None,
+                primary_term=document.primary_term if request.seq_no_primary_term else None,
+            )
+        )
+    return hits
+
+
+def total_of(parts: Sequence[IndexPart], track_total_hits: bool | int) -> TotalHits | None:  # noqa: FBT001 - as asked
+    """Answer the number of matches, up to the number that the caller wanted counted."""
+    if track_total_hits is False:
+        return None
+    total = sum(part.total or 0 for part in parts)
+    if track_total_hits is not True and total > track_total_hits:
+        return TotalHits(value=track_total_hits, relation="gte")
+    return TotalHits(value=total)
+
+
+def max_score_of(parts: Sequence[IndexPart]) -> float | None:
+    """Answer the highest score of all parts; None where nothing was scored."""
+    return max((part.max_score for part in parts if part.max_score is not None), default=None)
+
+
+def terminated_early_of(parts: Sequence[IndexPart]) -> bool | None:
+    """Tell whether any part stopped counting early; None where that was not asked for."""
+    said = [part.terminated_early for part in parts if part.terminated_early is not None]
+    return any(said) if said else None
+
+
+def report_of(failure: Failure, index: str | None) -> FailureReport:
+    """Answer a failure of one index as data."""
+    return FailureReport(
+        kind=failure.kind.name,
+        error_type=failure.error_type,
+        reason=failure.reason,
+        fault=failure.fault.value,
+        metadata=dict(failure.metadata),
+        caused_by=None if failure.caused_by is None else report_of(failure.caused_by, None),
+        index=index,
+    )
