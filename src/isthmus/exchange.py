@@ -31,7 +31,8 @@ class SortKey(Record, frozen=True, kw_only=True):
     """One key to sort by. ``field`` may be ``_score`` or ``_doc``.
 
     ``missing`` is ``_last``, ``_first`` or a value to use in place of one that is absent.
-    ``date_format`` is how the caller wants dates of this key rendered (None: epoch milliseconds).
+    ``date_format`` is how the caller writes dates of this key and wants them written: a target reads
+    ``search_after`` and ``missing`` by it and always answers epoch milliseconds, which compare.
     """
 
     field: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from isthmus.errors import Fault
 from isthmus.exchange import FailureReport, Hit, JsonObject, SearchResult, ShardCounts, TotalHits
 from isthmus.names import ClusterAlias
 from isthmus.search.aggregations import combine
@@ -73,13 +74,15 @@ def _require_complete(outcomes: Sequence[Outcome]) -> None:
     """Refuse a partial answer; a cluster that may be skipped has leave to be partial."""
     for outcome in outcomes:
         result = outcome.result
+        alias = outcome.part.alias
+        fault = Fault.HERE if alias is None else Fault.REMOTE
         if result is None or outcome.part.may_be_skipped:
             continue
         if result.failures or result.shards.failed:
-            failure = search_phase_failure("Partial shards failure", result.failures)
-            raise wrapped_for_caller(outcome.part.alias, failure)
+            failure = search_phase_failure("Partial shards failure", result.failures, fault)
+            raise wrapped_for_caller(alias, failure)
         if result.timed_out:
-            raise wrapped_for_caller(outcome.part.alias, search_phase_failure("Time exceeded", ()))
+            raise wrapped_for_caller(alias, search_phase_failure("Time exceeded", (), fault))
 
 
 def _hits(plan: Plan, answered: Sequence[tuple[ClusterAlias | None, SearchResult]]) -> tuple[Hit, ...]:
@@ -88,8 +91,8 @@ def _hits(plan: Plan, answered: Sequence[tuple[ClusterAlias | None, SearchResult
     if plan.is_shared:
         ordered = in_order(found, request.sort)
         found = ordered[request.offset : request.offset + request.size]
-        if any(key.date_format for key in request.sort):
-            found = [(alias, formatted_sort(hit, request.sort)) for alias, hit in found]
+    if any(key.date_format for key in request.sort):
+        found = [(alias, formatted_sort(hit, request.sort)) for alias, hit in found]
     return tuple([hit if alias is None else _prefixed(alias, hit) for alias, hit in found])
 
 

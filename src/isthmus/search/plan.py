@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from isthmus.errors import illegal_argument, validation_failure
-from isthmus.exchange import SearchRequest, SortKey
+from isthmus.exchange import SearchRequest
 from isthmus.names import ClusterAlias, IndicesOptions, group_by_cluster
 from isthmus.search.aggregations import AggregationTree, parse_aggregations
 
@@ -130,14 +130,7 @@ def _request_of_a_part(
         request = msgspec.structs.replace(request, aggregations=aggregations.ask())
     if not shared:
         return request
-    if any(key.date_format for key in request.sort):
-        request = msgspec.structs.replace(request, sort=tuple(map(_unformatted, request.sort)))
     return msgspec.structs.replace(request, offset=0, size=request.offset + request.size)
-
-
-def _unformatted(key: SortKey) -> SortKey:
-    """Ask for the raw value: two dates compare as numbers, not as the text they are shown as."""
-    return msgspec.structs.replace(key, date_format=None) if key.date_format else key
 
 
 def _require_consistent(request: SearchRequest) -> None:

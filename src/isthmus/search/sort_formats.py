@@ -1,7 +1,7 @@
 """How dates are shown that hits were sorted by.
 
-Several clusters are asked for raw values, which compare as numbers; the format that the caller
-wants is applied to what is answered in the end.
+Clusters answer epoch milliseconds, which compare as numbers; the format that the caller wants
+is applied to what is answered in the end.
 """
 
 from __future__ import annotations

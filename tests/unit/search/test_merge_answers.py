@@ -145,6 +145,14 @@ def test_dates_are_written_as_asked_after_they_were_compared() -> None:
     assert [hit.sort for hit in answer.result.hits] == [("1970-01-01",), ("1970-01-02",), (None,)]
 
 
+def test_one_cluster_answers_dates_as_asked_too() -> None:
+    """Clusters always answer milliseconds."""
+    answer = _merge(
+        {None: _sorted_by(0)}, sort=(SortKey(field="at", date_format="epoch_second||strict_date"),)
+    )
+    assert [hit.sort for hit in answer.result.hits] == [("0",)]
+
+
 def test_the_window_is_cut_from_all_hits() -> None:
     """``from`` and ``size`` count over all clusters."""
     answer = _merge({None: _scored(5, 3, 1), EU: _scored(4, 2)}, offset=1, size=3)

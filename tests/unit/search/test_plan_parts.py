@@ -37,14 +37,6 @@ def test_several_clusters_are_asked_for_everything_that_may_be_in_the_window() -
     assert plan.is_shared
 
 
-def test_several_clusters_are_asked_for_raw_dates() -> None:
-    """Formatted dates would be compared as text."""
-    sort = (SortKey(field="at", date_format="strict_date", descending=True), SortKey(field="name"))
-    plan = _plan("logs,eu:logs", sort=sort)
-    assert plan.parts[0].request.sort == (SortKey(field="at", descending=True), SortKey(field="name"))
-    assert plan.request.sort == sort
-
-
 def test_parts_are_in_the_order_of_ties() -> None:
     """This cluster comes first, then the others by alias."""
     plan = _plan("us:x,eu:y,z")
