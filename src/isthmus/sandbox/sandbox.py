@@ -171,8 +171,7 @@ class Sandbox:
         deadline = time.monotonic() + _START_TIMEOUT_SECONDS
         platform, ports = _wait_for_platform(layout, process, deadline)
         self._clients.append(platform)
-        loopback_port = _wait_for_node(platform, node.id, process, deadline)
-        scheme = "http" if self.options.insecure_http else "https"
+        url = _wait_for_node(platform, node.id, process, deadline)
         proxy_ca = layout.authority("proxy").certificate
         transport_ca = layout.authority("transport").certificate
         deployment = Deployment(
@@ -180,7 +179,7 @@ class Sandbox:
             name=name,
             cluster_id=node.cluster_id,
             alias_for_others=name,
-            url=f"{scheme}://127.0.0.1:{loopback_port}",
+            url=url,
             username="elastic",
             password=node.password,
             ca=str(proxy_ca),
@@ -248,9 +247,9 @@ def _wait_for_node(platform: JsonClient, deployment_id: str, process: ServingPro
     while True:
         deployment: dict[str, Any] = platform.call("GET", f"/api/v1/deployments/{deployment_id}")
         information = deployment["resources"]["elasticsearch"][0]["info"]
-        port = information["metadata"].get("loopback_port")
-        if information["status"] == "started" and port:
-            return int(port)
+        urls = {each["service"]: each["url"] for each in information["metadata"].get("services_urls", ())}
+        if information["status"] == "started" and "loopback" in urls:
+            return str(urls["loopback"])
         process.check()
         if time.monotonic() > deadline:
             raise TimeoutError(f"deployment {deployment_id} did not start: {process.last_words()}")

@@ -1,0 +1,217 @@
+"""A node: everything that serves one deployment, built here and nowhere else.
+
+The process is told by ``node.json`` (:class:`isthmus.settings.NodeSettings`). It prints one line of JSON
+on standard output when it is ready, logs to standard error, and stops in order on SIGTERM, SIGINT
+or the end of standard input (its supervisor is gone).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import uvloop
+
+from isthmus.app import node_memory
+from isthmus.app.node_routes import build_data_api
+from isthmus.clock import SystemClock
+from isthmus.control.layout import DeploymentLayout
+from isthmus.control.nodes import decode_node_settings
+from isthmus.door.handover import HandoverListener
+from isthmus.door.routing import DoorPort
+from isthmus.engines.embedded.engine import EmbeddedEngine
+from isthmus.remotes.cluster_settings import ClusterSettingsService
+from isthmus.remotes.dialling import LinkContext
+from isthmus.remotes.records import NodeIdentity
+from isthmus.remotes.registry import Remotes
+from isthmus.remotes.trust import TrustedAuthorities
+from isthmus.rest.http import HttpApplication
+from isthmus.rest.remote.interface import RemoteInterface
+from isthmus.rest.serving import HttpServer
+from isthmus.security.keystore import Keystore
+from isthmus.security.secret import Secret
+from isthmus.security.service import Security, bootstrap_elastic, build_security
+from isthmus.settings import NodeSettings
+from isthmus.store.cluster_settings import SqlClusterSettingsRecords
+from isthmus.store.database import Database, Line, sqlite_url
+from isthmus.store.security_records import SqlSecurityRecords
+
+logger = logging.getLogger(__name__)
+
+_STOP_TIMEOUT_SECONDS: Final = 5.0
+_CONNECTIONS_WAITING: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The running parts that sockets are given to. ``data`` and ``remote`` answer different ports."""
+
+    server: HttpServer
+    data: HttpApplication
+    remote: HttpApplication
+    tls_context: ssl.SSLContext
+
+    def take_over(self, port: DoorPort, connection: socket.socket) -> None:
+        """Serve a connection that the door handed over. The certificate model's port is not enabled."""
+        if port is DoorPort.TRANSPORT:
+            connection.close()
+            return
+        application = self.data if port is DoorPort.DATA else self.remote
+        task = asyncio.get_running_loop().create_task(
+            self.server.serve_connection(connection, self.tls_context, application)
+        )
+        task.add_done_callback(_log_unexpected)
+
+
+def run_node(directory: Path) -> int:
+    """Run the node of a deployment's folder until it is told to stop; answer the exit status."""
+    settings = read_node_settings(directory)
+    node_memory.tune_allocator()
+    uvloop.run(_run(settings))
+    return 0
+
+
+def read_node_settings(directory: Path) -> NodeSettings:
+    """Read ``node.json``; raises ``msgspec.ValidationError`` for a file that is not one."""
+    return decode_node_settings(DeploymentLayout(directory).node_settings.read_bytes())
+
+
+async def _run(settings: NodeSettings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    _stop_at_end_of_input(stop)
+    async with contextlib.AsyncExitStack() as stack:
+        node = await _build(settings, stack)
+        handover = HandoverListener(settings.handover_socket_path, node.take_over)
+        handover.start()
+        stack.callback(handover.close)
+        node.server.listen(_listen_on_unix_socket(settings.local_socket_path), None, node.data)
+        loopback_port = None
+        if settings.loopback_port is not None:
+            listener = _listen_on_loopback(settings.loopback_port)
+            loopback_port = listener.getsockname()[1]
+            context = node.tls_context if settings.loopback_encrypted else None
+            node.server.listen(listener, context, node.data)
+        sys.stdout.write(json.dumps({"ready": True, "loopback_port": loopback_port}) + "\n")
+        sys.stdout.flush()
+        logger.info("node ready", extra={"deployment": settings.deployment_id})
+        await stop.wait()
+        logger.info("node stopping", extra={"deployment": settings.deployment_id})
+
+
+async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> Node:
+    """Build every part, and have each closed in the opposite order when the stack unwinds."""
+    clock = SystemClock()
+    data = DeploymentLayout(settings.directory).data
+    database = await asyncio.to_thread(Database.open, sqlite_url(data / "node.sqlite3"), Line.NODE)
+    stack.callback(database.close)
+    security = build_security(SqlSecurityRecords(database), clock)
+    await _take_over_first_password(settings, SqlSecurityRecords(database))
+    engine = EmbeddedEngine(data / "indices", clock)
+    stack.push_async_callback(engine.close)
+    identity = NodeIdentity(
+        node_id=settings.node_id,
+        node_name=f"instance-{settings.node_id[:10]}",
+        cluster_id=settings.cluster_id,
+        cluster_name=settings.cluster_id,
+        software_version=version("isthmus"),
+    )
+    keystore = Keystore(settings.keystore_path, settings.keystore_key_path)
+    trust = TrustedAuthorities(settings.trusted_authorities_path)
+    remotes = Remotes(keystore, LinkContext(identity, trust, clock))
+    cluster_settings = ClusterSettingsService(SqlClusterSettingsRecords(database), remotes.apply)
+    await cluster_settings.load()
+    await stack.enter_async_context(_running(remotes))
+    server = HttpServer()
+    stack.push_async_callback(server.stop, _STOP_TIMEOUT_SECONDS)
+    return Node(
+        server=server,
+        data=build_data_api(security, engine, remotes, cluster_settings, identity),
+        remote=_remote_interface(security, engine, identity),
+        tls_context=_server_context(settings.proxy_certificate_path, settings.proxy_key_path),
+    )
+
+
+def _remote_interface(security: Security, engine: EmbeddedEngine, identity: NodeIdentity) -> RemoteInterface:
+    return RemoteInterface(security.authenticator, engine, identity)
+
+
+async def _take_over_first_password(settings: NodeSettings, records: SqlSecurityRecords) -> None:
+    """Give ``elastic`` the password that the environment left, and remove the file that holds it."""
+    path = DeploymentLayout(settings.directory).first_password
+    if not path.exists():
+        return
+    await bootstrap_elastic(records, Secret(path.read_text().strip()))
+    path.unlink()
+
+
+@contextlib.asynccontextmanager
+async def _running(remotes: Remotes) -> AsyncIterator[None]:
+    task = asyncio.create_task(remotes.run(), name="remotes")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _server_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def _listen_on_unix_socket(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    path.chmod(0o600)
+    listener.listen(_CONNECTIONS_WAITING)
+    return listener
+
+
+def _listen_on_loopback(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(_CONNECTIONS_WAITING)
+    return listener
+
+
+def _stop_at_end_of_input(stop: asyncio.Event) -> None:
+    """Watch standard input: the supervisor holds its other end, so its end is the supervisor's."""
+    loop = asyncio.get_running_loop()
+    descriptor = sys.stdin.fileno()
+
+    def readable() -> None:
+        try:
+            data = os.read(descriptor, 4096)
+        except OSError:
+            data = b""
+        if not data:
+            loop.remove_reader(descriptor)
+            stop.set()
+
+    with contextlib.suppress(OSError):  # a regular file cannot be watched: then only signals stop us
+        loop.add_reader(descriptor, readable)
+
+
+def _log_unexpected(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("connection failed unexpectedly", exc_info=task.exception())
