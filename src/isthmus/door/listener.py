@@ -1,0 +1,214 @@
+"""The door itself: accepts, peeks at the hello, and does what :func:`decide` says."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from isthmus.door.handover import HandoverError, hand_over
+from isthmus.door.hello import MAXIMUM_HELLO_BYTES, Hello, HelloOutcome, read_hello
+from isthmus.door.routing import Alert, DoorPort, EndTlsHere, HandOver, Nodes, Refuse, UseHttps, decide
+
+logger = logging.getLogger(__name__)
+
+_USE_HTTPS_BODY: Final = b'{"ok":false,"message":"This port speaks HTTPS. Use https:// in the address."}'
+_USE_HTTPS: Final = (
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
+    b"content-length: %d\r\n\r\n%s" % (len(_USE_HTTPS_BODY), _USE_HTTPS_BODY)
+)
+#: a peer that goes on sending after a refusal is heard out for this long, so that it reads the alert
+_LINGER_SECONDS: Final = 0.5
+_ACCEPT_RETRY_SECONDS: Final = 0.1
+_LOG_INTERVAL_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class DoorLimits:
+    """What one door bears.
+
+    ``hello_timeout_seconds`` is for the whole hello, so that a byte now and then gains nothing.
+    Beyond ``maximum_waiting`` connections without a complete hello the oldest is closed: honest
+    clients send theirs at once. ``refusal_after_seconds`` is when every refusal on 9443 is
+    answered, counted from the accept, so that its timing tells nothing either.
+    """
+
+    hello_timeout_seconds: float = 5.0
+    maximum_waiting: int = 1000
+    refusal_after_seconds: float = 0.1
+
+
+class Door:
+    """Serves three listening sockets until cancelled; the sockets are the door's from then on."""
+
+    def __init__(
+        self,
+        *,
+        domain: str,
+        listeners: Mapping[DoorPort, socket.socket],
+        nodes: Nodes,
+        end_tls: Callable[[socket.socket], Awaitable[None]],
+        limits: DoorLimits | None = None,
+    ) -> None:
+        self._domain = domain
+        self._listeners = listeners
+        self._nodes = nodes
+        self._end_tls = end_tls
+        self._limits = limits or DoorLimits()
+        self._connections: set[asyncio.Task[None]] = set()
+        #: connections whose hello is not complete, the oldest first (a dict keeps the order)
+        self._waiting: dict[asyncio.Task[None], None] = {}
+        self._last_logged_seconds: dict[str, float] = {}
+
+    async def run(self) -> None:
+        """Accept on all ports; once cancelled, close the listeners and what is not handed over yet."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for port, listener in self._listeners.items():
+                    listener.settimeout(0)
+                    group.create_task(self._accept(port, listener))
+        finally:
+            for listener in self._listeners.values():
+                listener.close()
+            for task in self._connections:
+                task.cancel()
+            await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _accept(self, port: DoorPort, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, address = await loop.sock_accept(listener)
+            except OSError as error:
+                # Out of descriptors, most likely: free one and let others finish.
+                self._log("accept failed", port, error=error.strerror)
+                self._close_oldest_waiting()
+                await asyncio.sleep(_ACCEPT_RETRY_SECONDS)
+                continue
+            if len(self._waiting) >= self._limits.maximum_waiting:
+                self._close_oldest_waiting()
+            task = loop.create_task(self._serve(port, connection, str(address[0])))
+            self._connections.add(task)
+            self._waiting[task] = None
+            task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._connections.discard(task)
+        self._waiting.pop(task, None)
+
+    def _close_oldest_waiting(self) -> None:
+        oldest = next(iter(self._waiting), None)
+        if oldest is not None:
+            del self._waiting[oldest]
+            oldest.cancel()
+
+    async def _serve(self, port: DoorPort, connection: socket.socket, peer: str) -> None:
+        """Serve one connection; whatever goes wrong with it ends here."""
+        accepted_seconds = asyncio.get_running_loop().time()
+        try:
+            connection.settimeout(0)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            async with asyncio.timeout(self._limits.hello_timeout_seconds):
+                hello, received = await _peek_hello(connection)
+            task = asyncio.current_task()
+            if task is not None:
+                self._waiting.pop(task, None)
+            await self._route(port, connection, hello, received, accepted_seconds)
+        except TimeoutError:
+            self._log("no complete hello in time", port, peer=peer)
+        except (OSError, EOFError):
+            pass  # the peer has gone: nobody is there to be told, and scanners would fill the log
+        except Exception:
+            logger.exception("connection failed at the door", extra={"port": port.value})
+        finally:
+            connection.close()
+
+    async def _route(
+        self,
+        port: DoorPort,
+        connection: socket.socket,
+        hello: Hello,
+        received: bytes,
+        accepted_seconds: float,
+    ) -> None:
+        decision = decide(port, hello, received, self._domain, self._nodes.running_or_none)
+        if isinstance(decision, HandOver):
+            try:
+                hand_over(decision.node.handover_socket_path, port, connection)
+            except HandoverError as error:
+                self._log(
+                    "node does not take connections", port, cluster=decision.cluster_id, error=str(error)
+                )
+                decision = EndTlsHere() if port is DoorPort.DATA else Refuse("the node is not reachable")
+        if isinstance(decision, EndTlsHere):
+            await self._end_tls(connection.dup())
+        elif isinstance(decision, UseHttps):
+            await _say_and_close(connection, _USE_HTTPS)
+        elif isinstance(decision, Refuse):
+            self._log("connection refused", port, reason=decision.reason)
+            if port is DoorPort.REMOTE_CLUSTER:
+                answer_at_seconds = accepted_seconds + self._limits.refusal_after_seconds
+                await asyncio.sleep(max(0.0, answer_at_seconds - asyncio.get_running_loop().time()))
+            await _say_and_close(connection, _alert_bytes(decision.alert))
+
+    def _log(self, event: str, port: DoorPort, **values: str | None) -> None:
+        """Log a repeating warning at most once in a while for each event and port."""
+        key = f"{event} {port.value} {values.get('reason')}"
+        now_seconds = asyncio.get_running_loop().time()
+        if now_seconds - self._last_logged_seconds.get(key, float("-inf")) >= _LOG_INTERVAL_SECONDS:
+            self._last_logged_seconds[key] = now_seconds
+            logger.warning(event, extra={"port": port.value, **values})
+
+
+def _alert_bytes(alert: Alert | None) -> bytes:
+    return alert.record() if alert is not None else b""
+
+
+async def _peek_hello(connection: socket.socket) -> tuple[Hello, bytes]:
+    """Answer the hello and its bytes, all of them still unread; raises EOFError at an early end."""
+    seen = 0
+    try:
+        while True:
+            await _readable(connection)
+            received = connection.recv(MAXIMUM_HELLO_BYTES, socket.MSG_PEEK)
+            if len(received) <= seen:
+                raise EOFError
+            hello = read_hello(received)
+            if hello.outcome is not HelloOutcome.INCOMPLETE:
+                return hello, received
+            seen = len(received)
+            # Peeked bytes stay in the buffer and would wake us at once: wait for one more than those.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, seen + 1)
+    finally:
+        if seen:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+
+
+async def _readable(connection: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+
+    def wake() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_reader(connection.fileno(), wake)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(connection.fileno())
+
+
+async def _say_and_close(connection: socket.socket, answer: bytes) -> None:
+    """Send the last words so that they arrive: closing with unread bytes would reset the connection."""
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            await loop.sock_sendall(connection, answer)
+            connection.shutdown(socket.SHUT_WR)
+            while await loop.sock_recv(connection, MAXIMUM_HELLO_BYTES):
+                pass
