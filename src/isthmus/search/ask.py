@@ -77,8 +77,8 @@ async def _ask(part: Part, target: SearchTarget, plan: Plan, clock: Clock) -> Ou
         took = _milliseconds_since(started, clock)
         return Outcome(part, failure=_no_answer(part, took), took_milliseconds=took, timed_out=True)
     took = _milliseconds_since(started, clock)
-    failure = every_shard_failed(result, Fault.HERE if part.alias is None else Fault.REMOTE)
-    return Outcome(part, result=result, failure=failure, took_milliseconds=took)
+    of_all_shards = every_shard_failed(result, Fault.HERE if part.alias is None else Fault.REMOTE)
+    return Outcome(part, result=result, failure=of_all_shards, took_milliseconds=took)
 
 
 async def _abandon(tasks: set[asyncio.Task[Outcome]]) -> None:
