@@ -18,11 +18,11 @@ _LETTER: Final = rf"[[\p{{L}}\p{{M}}]--[{_IDEOGRAPHS}]]"
 #: Unicode's word boundaries (UAX 29) as far as one expression goes: letters may be joined by one of
 #: . : ' · between them and digits by one of . , ; ', and an underscore joins everything; each
 #: ideograph is a word, and so is each emoji
-_STANDARD_WORD: Final = (
+STANDARD_WORD: Final = (
     rf"(?:{_LETTER}+(?:[.:'\u2019\u00b7]{_LETTER}+)*|\p{{Nd}}+(?:[.,;']\p{{Nd}}+)*|_)+"
     rf"|[{_IDEOGRAPHS}]|\p{{Emoji_Presentation}}"
 )
-_LETTERS: Final = r"\p{L}+"
+LETTERS: Final = r"\p{L}+"
 
 
 class Token(NamedTuple):
@@ -34,7 +34,7 @@ class Token(NamedTuple):
 
 def _standard() -> tantivy.TextAnalyzer:
     return (
-        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.regex(_STANDARD_WORD))
+        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.regex(STANDARD_WORD))
         .filter(tantivy.Filter.lowercase())
         .build()
     )
@@ -42,7 +42,7 @@ def _standard() -> tantivy.TextAnalyzer:
 
 def _simple() -> tantivy.TextAnalyzer:
     return (
-        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.regex(_LETTERS))
+        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.regex(LETTERS))
         .filter(tantivy.Filter.lowercase())
         .build()
     )
@@ -50,7 +50,7 @@ def _simple() -> tantivy.TextAnalyzer:
 
 def _stop() -> tantivy.TextAnalyzer:
     return (
-        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.regex(_LETTERS))
+        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.regex(LETTERS))
         .filter(tantivy.Filter.lowercase())
         .filter(tantivy.Filter.custom_stopword(list(ENGLISH_STOP_WORDS)))
         .build()
@@ -67,7 +67,7 @@ def _keyword() -> tantivy.TextAnalyzer:
 
 def _english() -> tantivy.TextAnalyzer:
     return (
-        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.regex(_STANDARD_WORD))
+        tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.regex(STANDARD_WORD))
         .filter(tantivy.Filter.lowercase())
         .filter(tantivy.Filter.custom_stopword(list(ENGLISH_STOP_WORDS)))
         .filter(tantivy.Filter.stemmer("english"))

@@ -25,7 +25,8 @@ ID_COLUMN: Final = "_id"
 EXISTS_COLUMN: Final = "_exists"
 """Text, raw, many values: the path of every leaf field (multi-fields too) that has a value here."""
 
-STANDARD_ANALYZER: Final = "standard"
+DEFAULT_ANALYZER: Final = "default"
+"""The analyzer of text fields that name none, and of text columns that no field has taken yet."""
 
 #: columns made ready for fields that are not mapped yet, by kind: generous, since an unused one
 #: costs about 50 bytes a segment (a text column also one byte a document, for its norms)

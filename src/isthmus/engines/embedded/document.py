@@ -88,18 +88,17 @@ class _DocumentWalk:
         self._object("", self._load(), self._mapping.dynamic, 1)
         mapping = self._grown_mapping()
         many_valued = []
-        for path, values in self._values.items():
-            if len(values) > 1:
-                field = mapping.fields[path]
-                kind = field.field_type.kind
-                if kind is ColumnKind.TEXT:
-                    continue
-                if kind is ColumnKind.KEYWORD:
-                    values = list(set(values))
-                # values of one field are all text or all numbers
-                self._values[path] = sorted(values)  # type: ignore[type-var]
-                if self._values[path][0] != self._values[path][-1]:
-                    many_valued.append(path)
+        for path, given in self._values.items():
+            if len(given) == 1:
+                continue
+            kind = mapping.fields[path].field_type.kind
+            if kind is ColumnKind.TEXT:
+                continue
+            # values of one field are all text or all numbers, so they compare
+            ordered = sorted(set(given) if kind is ColumnKind.KEYWORD else given)
+            self._values[path] = ordered
+            if ordered[0] != ordered[-1]:
+                many_valued.append(path)
         return ParsedDocument(self._values, mapping, frozenset(many_valued))
 
     def _load(self) -> JsonObject:

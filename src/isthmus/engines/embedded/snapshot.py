@@ -15,7 +15,10 @@ from isthmus.names import IndexName
 
 
 class SourceRow(NamedTuple):
-    """One document as it was written by one operation. ``source`` is JSON text."""
+    """One document as it was written by one operation.
+
+    ``source`` is JSON text; empty where the mapping says not to keep it (``_source.enabled: false``).
+    """
 
     id: str
     version: int
@@ -30,6 +33,7 @@ class Snapshot:
 
     Safe to use from any thread. Make it with ``EmbeddedIndex.snapshot()`` and keep it open
     for as long as ``source_by_seq`` may be called: afterwards old sources may be gone.
+    ``checkpoint`` is the last operation that it can see.
     """
 
     name: IndexName
@@ -39,6 +43,7 @@ class Snapshot:
     columns: MappingColumns
     analyzers: Analyzers
     max_result_window: int
+    checkpoint: int
     read_sources: Callable[[Sequence[int]], list[SourceRow]]
 
     @property
