@@ -103,7 +103,7 @@ def _parse_key(parameters: Parameters, entry: Json) -> OrderKey:
     return OrderKey(path, direction.lower() == "desc")
 
 
-def _step(path: str, children: Sequence[Node]) -> tuple[Node, str, str]:
+def path_step(path: str, children: Sequence[Node]) -> tuple[Node, str, str]:
     """Answer the sub-aggregation that a path begins with, its metric, and what follows ``>``."""
     first, _, rest = path.partition(">")
     by_name = {node.name: node for node in children}
@@ -121,7 +121,7 @@ def _step(path: str, children: Sequence[Node]) -> tuple[Node, str, str]:
 def _asked_path(path: str, children: Sequence[Node]) -> str:
     if path in (COUNT, KEY):
         return path
-    node, metric, rest = _step(path, children)
+    node, metric, rest = path_step(path, children)
     kind = node.aggregation.kind
     if rest or kind in _SINGLE_BUCKET:
         if kind not in _SINGLE_BUCKET:
@@ -145,7 +145,7 @@ def _asked_path(path: str, children: Sequence[Node]) -> str:
 
 
 def _path_value(path: str, children: Sequence[Node], bucket: Bucket) -> float:
-    node, metric, rest = _step(path, children)
+    node, metric, rest = path_step(path, children)
     answer = bucket[node.name]
     if rest:
         return _path_value(rest, node.children, answer)

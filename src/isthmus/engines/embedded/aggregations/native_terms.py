@@ -1,0 +1,159 @@
+"""Terms in the library's terms.
+
+The library cuts its list well for one key of order over texts and whole numbers. Everything else
+(orders by sub-aggregations, several keys, fractions) is cut here, from all the values there are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from isthmus.engines.embedded.aggregations.fields import AggregatedField
+from isthmus.engines.embedded.aggregations.plans import NATIVE, Plan, Request, request_name
+from isthmus.engines.embedded.aggregations.scope import MOST_BUCKETS
+from isthmus.engines.embedded.field_types import ColumnKind
+from isthmus.errors import illegal_argument
+from isthmus.exchange import JsonObject
+from isthmus.search.aggregations.contract import Node
+from isthmus.search.aggregations.order import COUNT, KEY, path_step
+from isthmus.search.aggregations.terms import Selection, Terms, comparable_keys
+
+#: More than any segment has: every segment hands over all of its values, so that counts are exact.
+_WHOLE_SEGMENT: Final = 2**31 - 1
+#: Operators of Lucene's regular expressions that the library's have not.
+_LUCENE_ONLY: Final = re.compile(r'(?<!\\)(?:\\\\)*([~&<>@#"])|(\(\?)')
+#: Metrics of which a path names one number.
+_SEVERAL_NUMBERS: Final = frozenset({"stats", "extended_stats"})
+_LITERAL_HERE: Final = re.compile(r"(\\.)|([\^$])", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class TermsReading:
+    """How a list of terms is made. ``keep_all``: nothing is cut, because what orders it comes later."""
+
+    keep_all: bool = False
+    #: ask for no more than is shown, where asking for everything was too much
+    frugal: bool = False
+
+
+def plan_terms(
+    aggregation: Terms, field: AggregatedField, children: Sequence[Node], reading: TermsReading
+) -> Plan:
+    """Plan a list of terms. ``children`` are the sub-aggregations that the library computes too.
+
+    Where :func:`is_cut_by_library` does not hold the list is whole and in no order: see :func:`cut_terms`.
+    """
+    cut_here = not is_cut_by_library(aggregation, field, reading)
+    members: JsonObject = {
+        "field": field.column,
+        "size": MOST_BUCKETS if cut_here else min(aggregation.size, MOST_BUCKETS),
+        "segment_size": _WHOLE_SEGMENT,
+        "min_doc_count": max(1, aggregation.min_doc_count),
+        "order": {COUNT: "desc"} if cut_here else _order(aggregation, children),
+    }
+    if aggregation.missing is not None:
+        members["missing"] = field.column_value(aggregation.missing)
+    selected_here = field.kind is not ColumnKind.KEYWORD
+    for member, selection in (("include", aggregation.include), ("exclude", aggregation.exclude)):
+        if selection is None:
+            continue
+        if isinstance(selection, str) and (selected_here or field.type == "ip"):
+            raise illegal_argument(
+                f"Aggregation [{aggregation.kind}] cannot support regular expression style include/exclude "
+                "settings as they can only be applied to string fields. Use an array of values for "
+                "include/exclude clauses"
+            )
+        if not selected_here:
+            members[member] = _selection(selection, field)
+    kept = _KeptValues(aggregation, field) if selected_here else None
+
+    def read(answers: Sequence[JsonObject]) -> JsonObject:
+        answer = answers[0]
+        buckets = [
+            {
+                **field.key_members(native["key"]),
+                "doc_count": native["doc_count"],
+                "doc_count_error_upper_bound": 0,
+                NATIVE: native,
+            }
+            for native in answer.get("buckets", ())
+            if native["doc_count"] and (kept is None or kept.keeps(native["key"]))
+        ]
+        return {
+            "doc_count_error_upper_bound": 0,
+            "sum_other_doc_count": int(answer.get("sum_other_doc_count", 0)),
+            "buckets": buckets,
+        }
+
+    return Plan((Request({"terms": members}, takes_children=True),), read)
+
+
+def is_cut_by_library(aggregation: Terms, field: AggregatedField, reading: TermsReading) -> bool:
+    """Tell whether the library sorts and cuts the list just as Elasticsearch does."""
+    if reading.keep_all:
+        return False
+    if reading.frugal:
+        return True
+    numbers = field.kind is not ColumnKind.KEYWORD
+    if numbers and (aggregation.include is not None or aggregation.exclude is not None):
+        return False
+    if field.kind is ColumnKind.FLOAT or len(aggregation.order.keys) > 1:
+        return False
+    return aggregation.order.keys[0].path in (COUNT, KEY)
+
+
+def cut_terms(aggregation: Terms, answer: JsonObject, children: Sequence[Node]) -> JsonObject:
+    """Sort and cut a whole list as Elasticsearch does."""
+    buckets = answer["buckets"]
+    ordered = aggregation.order.sorted(buckets, children, comparable_keys(buckets))
+    other = sum(bucket["doc_count"] for bucket in ordered[aggregation.size :])
+    return {
+        **answer,
+        "sum_other_doc_count": answer["sum_other_doc_count"] + other,
+        "buckets": ordered[: aggregation.size],
+    }
+
+
+class _KeptValues:
+    """The values of a number's list of terms that ``include`` and ``exclude`` let through."""
+
+    def __init__(self, aggregation: Terms, field: AggregatedField) -> None:
+        self._included = _values(aggregation.include, field)
+        self._excluded = _values(aggregation.exclude, field) or frozenset()
+
+    def keeps(self, key: Any) -> bool:
+        if self._included is not None and key not in self._included:
+            return False
+        return key not in self._excluded
+
+
+def _values(selection: Selection, field: AggregatedField) -> frozenset[Any] | None:
+    if selection is None or isinstance(selection, str):
+        return None
+    return frozenset(field.column_value(each) for each in selection)
+
+
+def _selection(selection: Selection, field: AggregatedField) -> str | list[Any]:
+    if isinstance(selection, str):
+        found = _LUCENE_ONLY.search(selection)
+        if found is not None:
+            operator = found.group(1) or found.group(2)
+            raise illegal_argument(
+                f"the operator [{operator}] of the regular expression [{selection}] is not supported"
+            )
+        # an expression always stands for the whole value, so that Lucene has no anchors
+        return _LITERAL_HERE.sub(lambda match: match[1] or f"\\{match[2]}", selection)
+    return [field.column_value(each) for each in selection or ()]
+
+
+def _order(aggregation: Terms, children: Sequence[Node]) -> JsonObject:
+    key = aggregation.order.keys[0]
+    path = key.path
+    if path not in (COUNT, KEY):
+        node, metric, _ = path_step(path, children)
+        name = request_name(children.index(node))
+        path = f"{name}.{metric}" if metric and node.aggregation.kind in _SEVERAL_NUMBERS else name
+    return {path: "desc" if key.descending else "asc"}
