@@ -7,6 +7,7 @@ says ``now`` and the caller did not say when that is. Everything here raises onl
 
 from __future__ import annotations
 
+from isthmus.names.alias_filters import alias_filters
 from isthmus.names.grouping import group_by_cluster, is_cross_cluster
 from isthmus.names.options import IndicesOptions, parse_expand_wildcards
 from isthmus.names.resolving import KnownIndex, resolve_expressions
@@ -18,6 +19,7 @@ __all__ = [
     "IndexName",
     "IndicesOptions",
     "KnownIndex",
+    "alias_filters",
     "group_by_cluster",
     "is_cross_cluster",
     "is_wildcard",

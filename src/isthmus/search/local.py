@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from isthmus.errors import illegal_argument
-from isthmus.exchange import Engine, IndexDescription, IndexSelection, SearchRequest, SearchResult
-from isthmus.names import IndexName, IndicesOptions, KnownIndex
+from isthmus.exchange import Engine, IndexDescription, IndexSelection, Json, SearchRequest, SearchResult
+from isthmus.names import IndexName, IndicesOptions, KnownIndex, alias_filters
 from isthmus.search.shard_failures import refused_by_index
-from isthmus.security.authorize import select_indices
+from isthmus.security.authorize import may_do_index_action, select_indices
 from isthmus.security.principal import Principal
 
 SEARCH_ACTION: Final = "indices:data/read/search"
@@ -53,10 +55,29 @@ class LocalCluster:
     def select(
         self, action: str, expressions: tuple[str, ...], options: IndicesOptions
     ) -> tuple[IndexSelection, ...]:
-        """Answer the indices that the caller may use for this action, and what of them."""
-        return select_indices(
-            self.principal, action, expressions, options, KnownIndices(self.engine.indices())
+        """Answer the indices that the caller may use for this action, and what of them.
+
+        An index that is reached only through filtered aliases shows only what they let through.
+        """
+        known = KnownIndices(self.engine.indices())
+        selections = select_indices(self.principal, action, expressions, options, known)
+        return tuple(
+            [
+                _filtered(selection, alias_filters(expressions, known[selection.index], self._may(action)))
+                for selection in selections
+            ]
         )
+
+    def _may(self, action: str) -> Callable[[str], bool]:
+        return lambda name: may_do_index_action(self.principal, action, name)
+
+
+def _filtered(selection: IndexSelection, filters: Sequence[Json]) -> IndexSelection:
+    """Answer the selection narrowed to documents that match at least one of these queries."""
+    if not filters:
+        return selection
+    narrowed = filters[0] if len(filters) == 1 else {"bool": {"should": list(filters)}}
+    return msgspec.structs.replace(selection, document_filters=(*selection.document_filters, narrowed))
 
 
 class KnownIndices(Mapping[IndexName, KnownIndex]):

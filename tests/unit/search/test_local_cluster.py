@@ -73,6 +73,20 @@ async def test_the_callers_documents_travel_with_the_selection() -> None:
     assert [len(selection.document_filters) for selection in engine.selections] == [1]
 
 
+async def test_a_filtered_alias_shows_only_what_it_lets_through() -> None:
+    """Its filter counts besides what the caller's roles hide."""
+    open_ones = {"term": {"state": "open"}}
+    engine = FakeEngine(_index("tickets", aliases={"open": {"filter": open_ones}}))
+    cluster = LocalCluster(cast("Engine", engine), _principal("*"))
+    await cluster.search(("open",), OPTIONS, SearchRequest())
+    assert [selection.document_filters for selection in engine.selections] == [(open_ones,)]
+    await cluster.search(("*",), OPTIONS, SearchRequest())
+    assert [selection.document_filters for selection in engine.selections] == [()]
+    restricted = LocalCluster(cast("Engine", engine), _principal("open"))
+    await restricted.search(("*",), OPTIONS, SearchRequest())
+    assert [(each.index, each.document_filters) for each in engine.selections] == [("tickets", (open_ones,))]
+
+
 @pytest.mark.parametrize(
     ("expressions", "kind", "error_type"),
     [
