@@ -95,8 +95,6 @@ class RemoteCalls:
         body = encode(record)
         if len(body) > MAXIMUM_REQUEST_BYTES:
             raise too_large(MAXIMUM_REQUEST_BYTES)
-        if not self.link.connected:
-            await self._wait_for_link()
         try:
             async with asyncio.timeout(timeout_seconds):
                 answer = await self._send(action, body, trace, timeout_seconds)
@@ -121,6 +119,8 @@ class RemoteCalls:
         timeout = (TIMEOUT_MILLISECONDS, str(int(timeout_seconds * 1000)))
         attempts = 0
         while True:
+            if not self.link.connected:
+                await self._wait_for_link()
             link = self.link
             connection = await link.acquire(fresh=attempts > 0)
             was_used = connection.used

@@ -92,8 +92,9 @@ class AnswerReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take one header, within bounds."""
+        self._header_count += 1
         self._header_bytes += len(name) + len(value)
-        if len(self._headers) >= _MAXIMUM_HEADERS or self._header_bytes > _MAXIMUM_HEADER_BYTES:
+        if self._header_count > _MAXIMUM_HEADERS or self._header_bytes > _MAXIMUM_HEADER_BYTES:
             raise BadAnswer("the answer's headers are too large")
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
@@ -121,6 +122,7 @@ class AnswerReader:
 
     def _start(self) -> None:
         self._headers: dict[str, str] = {}
+        self._header_count = 0
         self._header_bytes = 0
         self._headers_complete = False
         self._body: list[bytes] = []

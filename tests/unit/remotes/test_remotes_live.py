@@ -1,0 +1,288 @@
+"""Links and requests over real TLS on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from remotes_harness import ALIAS, FarCluster, Near, NearFactory, reader, until
+
+from isthmus.errors import Failure, FailureKind, Fault
+from isthmus.exchange import SearchRequest
+from isthmus.names import IndicesOptions
+from isthmus.remotes.calls import Trace
+from isthmus.remotes.setting_values import Compression
+
+OPTIONS = IndicesOptions()
+
+
+async def search(near: Near, *expressions: str, trace: Trace | None = None) -> list[str]:
+    """Search as ann and answer the ids found."""
+    target = near.remotes.get(ALIAS).search_target(reader("*"), trace or Trace())
+    result = await target.search(expressions or ("logs-*",), OPTIONS, SearchRequest(size=100))
+    return [hit.id for hit in result.hits]
+
+
+async def connect(near: Near, far: FarCluster, **settings: object) -> None:
+    """Configure the far cluster and wait until the link is up."""
+    near.connect(far.address, **settings)
+    await near.remotes.settle([ALIAS], 5)
+    assert near.state["connected"], near.state
+
+
+async def test_a_search_answers_what_key_and_role_allow(near: Near, far: FarCluster) -> None:
+    """A search over a link finds the documents that both the key and the caller's role let through."""
+    await connect(near, far)
+    assert await search(near, "*") == ["1", "2", "3"]
+
+
+async def test_a_name_that_the_key_does_not_cover_is_forbidden(near: Near, far: FarCluster) -> None:
+    """An index outside the key's access is a 403 of the remote, although the caller's role has it."""
+    await connect(near, far)
+    with pytest.raises(Failure) as caught:
+        await search(near, "secret")
+    assert caught.value.kind is FailureKind.FORBIDDEN
+    assert caught.value.fault is Fault.REMOTE
+    assert "towards remote cluster" in caught.value.reason
+
+
+async def test_a_caller_without_remote_privileges_is_refused_here(near: Near, far: FarCluster) -> None:
+    """A caller whose roles name another alias gets a 403 and nothing is sent."""
+    await connect(near, far)
+    used = len(far.keys.used)
+    with pytest.raises(Failure) as caught:
+        near.remotes.get(ALIAS).search_target(reader("*", clusters=("us",)))
+    assert caught.value.kind is FailureKind.FORBIDDEN
+    assert "no remote indices privileges apply for the target cluster" in caught.value.reason
+    assert len(far.keys.used) == used
+
+
+async def test_a_missing_index_is_a_404_of_the_remote(near: Near, far: FarCluster) -> None:
+    """An exact name that is not there arrives as index_not_found_exception."""
+    await connect(near, far)
+    with pytest.raises(Failure) as caught:
+        await search(near, "logs-none")
+    assert (caught.value.kind, caught.value.error_type) == (
+        FailureKind.NOT_FOUND,
+        "index_not_found_exception",
+    )
+
+
+async def test_counting_and_resolving_answer_like_the_remote(near: Near, far: FarCluster) -> None:
+    """Count and resolve go over the same link and see the same indices."""
+    await connect(near, far)
+    cluster = near.remotes.get(ALIAS)
+    counted = await cluster.count(reader("*"), ("logs-*",), OPTIONS)
+    assert (counted.count, counted.indices) == (3, 2)
+    resolved = await cluster.resolve(reader("*"), ("logs-*",), OPTIONS)
+    assert resolved.matching_indices is True
+    assert resolved.welcome.cluster_name == "far"
+    nothing = await cluster.resolve(reader("*"), ("other-*",), OPTIONS)
+    assert nothing.matching_indices is False
+
+
+async def test_compression_is_used_both_ways_when_configured(near: Near, far: FarCluster) -> None:
+    """With transport.compress true the answer is the same, packed and unpacked on the way."""
+    far.engine.documents["logs-a"] = [str(number) for number in range(90)]  # type: ignore[index]
+    await connect(near, far, compression=Compression.ALL)
+    assert len(await search(near, "logs-a")) == 90
+
+
+async def test_remote_info_has_elasticsearchs_fields_and_the_reason(near: Near, far: FarCluster) -> None:
+    """_remote/info shows the documented fields for an API-key proxy link, and never the key."""
+    await connect(near, far)
+    await until(lambda: near.state["num_proxy_sockets_connected"] == 2)
+    state = near.state
+    extra = state.pop("isthmus")
+    assert state == {
+        "connected": True,
+        "mode": "proxy",
+        "proxy_address": str(far.address),
+        "server_name": "far.example.org",
+        "num_proxy_sockets_connected": 2,
+        "max_proxy_socket_connections": 18,
+        "initial_connect_timeout": "30s",
+        "skip_unavailable": True,
+        "cluster_credentials": "::es_redacted::",
+    }
+    assert extra["state"] == "connected"
+    assert extra["remote"]["api_key"] == {"id": "id-of-key1", "name": "key1"}
+    assert set(extra["phases"]) == {"resolve", "connect", "tls", "authenticate", "handshake"}
+
+
+async def test_a_hundred_concurrent_searches_share_the_configured_sockets(
+    near: Near, far: FarCluster
+) -> None:
+    """A hundred searches at once are all answered over at most proxy_socket_connections connections."""
+    await connect(near, far, proxy_socket_connections=5)
+    answers = await asyncio.gather(*(search(near) for _ in range(100)))
+    assert answers == [["1", "2", "3"]] * 100
+    assert far.open_connections <= 5
+
+
+async def test_a_link_heals_without_any_request(near: Near, far: FarCluster) -> None:
+    """A remote that is killed is noticed, and one that comes back is connected, without a request."""
+    await connect(near, far)
+    await far.kill()
+    await until(lambda: not near.state["connected"])
+    await until(lambda: near.state["isthmus"].get("last_error", {}).get("phase") == "connect")
+    await far.start()
+    await until(lambda: bool(near.state["connected"]))
+    assert await search(near) == ["1", "2", "3"]
+    assert near.state["isthmus"]["phases"]["connect"]["last_error"]["reason"].endswith(
+        "refused the connection"
+    )
+
+
+async def test_a_remote_killed_during_a_search_is_a_failure_with_its_reason(
+    near: Near, far: FarCluster
+) -> None:
+    """A search under way when the remote dies fails at once, and names the remote."""
+    far.engine.hold = asyncio.Event()
+    await connect(near, far)
+    searching = asyncio.create_task(search(near))
+    await far.engine.searching.wait()
+    await far.kill()
+    with pytest.raises(Failure) as caught:
+        await asyncio.wait_for(searching, 5)
+    assert caught.value.kind is FailureKind.UNAVAILABLE
+    assert caught.value.fault is Fault.REMOTE
+    assert f"[{ALIAS}]" in caught.value.reason
+
+
+async def test_idle_connections_that_were_closed_cost_no_search(near: Near, far: FarCluster) -> None:
+    """When the far side closes its idle connections, the next search is answered over a fresh one."""
+    await connect(near, far)
+    await until(lambda: far.open_connections == 2)
+    assert far.server is not None
+    for connection in list(far.server._state.connections):
+        connection.transport.abort()
+    answers = await asyncio.gather(*(search(near) for _ in range(4)))
+    assert answers == [["1", "2", "3"]] * 4
+
+
+async def test_cancelling_a_search_stops_it_on_the_other_side(near: Near, far: FarCluster) -> None:
+    """A search that nobody waits for any more is cancelled over there, and the link goes on."""
+    far.engine.hold = asyncio.Event()
+    await connect(near, far)
+    searching = asyncio.create_task(search(near))
+    await far.engine.searching.wait()
+    searching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await searching
+    await until(lambda: far.engine.cancelled == 1)
+    far.engine.hold = None
+    assert await search(near) == ["1", "2", "3"]
+
+
+async def test_a_key_rotated_under_load_drops_no_request(near: Near, far: FarCluster) -> None:
+    """While searches run the key is replaced and the old one invalidated: every search is answered."""
+    await connect(near, far)
+    stop = asyncio.Event()
+    answered = 0
+
+    async def load() -> None:
+        nonlocal answered
+        while not stop.is_set():
+            assert await search(near) == ["1", "2", "3"]
+            answered += 1
+
+    workers = [asyncio.create_task(load()) for _ in range(8)]
+    await until(lambda: answered > 50)
+    far.keys.access["key2"] = ("logs-*",)
+    near.keystore.put_key("key2")
+    del far.keys.access["key1"]
+    await until(lambda: near.state["isthmus"]["remote"]["api_key"]["name"] == "key2")
+    before = answered
+    await until(lambda: answered > before + 50)
+    stop.set()
+    await asyncio.gather(*workers)
+    assert near.state["connected"]
+
+
+async def test_a_key_that_appears_connects_the_waiting_link(near_of: NearFactory, far: FarCluster) -> None:
+    """Without a key the alias says so; a key put into the keystore connects it within a second or so."""
+    async with near_of(key=None) as near:
+        near.connect(far.address)
+        await near.remotes.settle([ALIAS], 5)
+        state = near.state
+        assert state["connected"] is False
+        assert "cluster_credentials" not in state
+        assert state["isthmus"]["state"] == "waiting_for_key"
+        with pytest.raises(Failure) as caught:
+            await search(near)
+        cause = caught.value.caused_by
+        assert cause is not None
+        assert "cluster.remote.eu.credentials" in cause.reason
+        near.keystore.put_key("key1")
+        await until(lambda: bool(near.state["connected"]))
+        near.keystore.put_key(None)
+        await until(lambda: near.state["isthmus"]["state"] == "waiting_for_key")
+
+
+async def test_an_invalidated_key_is_noticed_and_a_new_one_mends_it(near: Near, far: FarCluster) -> None:
+    """A key that the remote takes no more shows as an authentication error; a good one heals the link."""
+    await connect(near, far)
+    far.keys.access.clear()
+    with pytest.raises(Failure) as caught:
+        await search(near)
+    assert caught.value.kind is FailureKind.UNAVAILABLE
+    assert "unable to authenticate user [key]" in caught.value.reason
+    state = near.state
+    assert state["connected"] is False
+    assert state["isthmus"]["last_error"]["phase"] == "authenticate"
+    assert "key1" not in str(state["isthmus"]["last_error"])
+    far.keys.access["key9"] = ("logs-*",)
+    near.keystore.put_key("key9")
+    await until(lambda: bool(near.state["connected"]))
+    assert await search(near) == ["1", "2", "3"]
+
+
+async def test_changed_settings_open_new_connections(near: Near, far: FarCluster) -> None:
+    """Another number of sockets closes the old connections; skip_unavailable alone does not."""
+    await connect(near, far)
+    await until(lambda: near.state["num_proxy_sockets_connected"] == 2)
+    link = near.remotes.get(ALIAS).link
+    near.connect(far.address, skip_unavailable=False)
+    assert near.remotes.get(ALIAS).link is link
+    assert near.remotes.get(ALIAS).skip_unavailable is False
+    await connect(near, far, proxy_socket_connections=1)
+    await until(lambda: far.open_connections == 1)
+    near.remotes.apply({})
+    await until(lambda: far.open_connections == 0)
+    assert list(near.remotes.aliases()) == []
+
+
+async def test_headers_of_the_trace_travel_and_cannot_be_forged(near: Near, far: FarCluster) -> None:
+    """An opaque id with line breaks arrives harmless: it cannot add a header of its own."""
+    await connect(near, far)
+    trace = Trace(opaque_id="a\r\nauthorization: ApiKey stolen\r\n\r\nPOST /", trace_parent="00-ab-cd-01")
+    assert await search(near, trace=trace) == ["1", "2", "3"]
+    assert "stolen" not in far.keys.used
+
+
+async def test_a_call_that_takes_too_long_is_a_timeout(near: Near, far: FarCluster) -> None:
+    """A call has a deadline of its own, and the far side is told when to stop."""
+    far.engine.hold = asyncio.Event()
+    await connect(near, far)
+    target = near.remotes.get(ALIAS).search_target(reader("*"))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await target.search(("logs-*",), OPTIONS, SearchRequest())
+    await until(lambda: far.engine.cancelled == 1)
+
+
+async def test_a_trusted_authority_added_later_mends_the_link(near_of: NearFactory, far: FarCluster) -> None:
+    """A CA put into the folder while the node runs is taken up, and the link connects."""
+    async with near_of() as near:
+        good = near.folder / "far.crt"
+        text = good.read_bytes()
+        good.unlink()
+        near.remotes.look_for_changes()
+        near.connect(far.address)
+        await near.remotes.settle([ALIAS], 5)
+        error = near.state["isthmus"]["last_error"]
+        assert error["phase"] == "tls"
+        assert "failed to establish trust with server" in error["reason"]
+        good.write_bytes(text)
+        await until(lambda: bool(near.state["connected"]))
