@@ -17,7 +17,7 @@ from isthmus.security.principal import (
     RemoteIndexPrivileges,
     RoleDescriptor,
 )
-from isthmus.security.strict_json import parse_exception, token_name
+from isthmus.security.strict_json import parse_exception, require_shallow, token_name
 
 _ENTRY_FIELDS: Final = ("names", "privileges", "field_security", "query", "allow_restricted_indices")
 _ROLE_FIELDS: Final = (
@@ -270,7 +270,7 @@ def _parse_query(role: str, value: Any) -> Json:
     if isinstance(value, str):
         try:
             query = msgspec.json.decode(value)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             raise _entry_failure(role, "field [query] is not a query in JSON") from None
     if not isinstance(query, dict):
         raise _entry_failure(
@@ -278,6 +278,7 @@ def _parse_query(role: str, value: Any) -> Json:
             "expected field [query] value to be null, a string, an array, or an object, but found "
             f"[{token_name(query)}] instead",
         )
+    require_shallow(query)
     if "template" in query:
         raise _entry_failure(role, "a [template] in field [query] is not supported: write the query itself")
     return query

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final
 
 from isthmus.errors import Failure, FailureKind
 from isthmus.exchange import JsonObject
 
-_JSON_TYPES = (
+#: roles and metadata of people have five levels or so; Elasticsearch's limit for documents is 20 by default
+_MAXIMUM_DEPTH: Final = 60
+_JSON_TYPES: Final = (
     (bool, "VALUE_BOOLEAN"),
     (str, "VALUE_STRING"),
     (int, "VALUE_NUMBER"),
@@ -79,3 +81,21 @@ def wrong_type(parser: str, name: str, wanted: str, value: Any) -> Failure:
     return content_failure(
         f"[{parser}] failed to parse field [{name}]: expected {wanted} but found [{token_name(value)}]"
     )
+
+
+def require_shallow(value: Any) -> None:
+    """Return if this is nested no deeper than anything sensible; raises a 400 failure otherwise.
+
+    What is stored is written and read again by code that recurses.
+    """
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(_MAXIMUM_DEPTH):
+        if not level:
+            return
+        level = [
+            member
+            for container in level
+            for member in (container.values() if isinstance(container, dict) else container)
+            if isinstance(member, dict | list)
+        ]
+    raise parse_exception(f"the body is nested deeper than [{_MAXIMUM_DEPTH}] levels")
