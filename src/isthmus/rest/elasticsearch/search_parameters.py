@@ -17,7 +17,7 @@ INDICES_PARAMETERS: Final = frozenset(
 )
 
 #: Accepted and without effect here: they tune how Elasticsearch spreads one search over shards
-#: and nodes and never change which hits are answered. Listed in the documentation.
+#: and nodes and never change which hits are answered.
 IGNORED_PARAMETERS: Final = frozenset(
     {
         "batched_reduce_size",
