@@ -7,7 +7,7 @@ version before must be able to read what this one writes, and the other way roun
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -234,9 +234,9 @@ class RefreshPolicy(Enum):
 class SearchTarget(Protocol):
     """One cluster that can be searched on behalf of one caller: this one, or one far away."""
 
-    async def search(
+    def search(
         self, expressions: tuple[str, ...], options: IndicesOptions, request: SearchRequest
-    ) -> SearchResult:
+    ) -> Awaitable[SearchResult]:
         """Search the indices that these expressions name in that cluster, as this caller may.
 
         Raises :class:`isthmus.errors.Failure`, with fault REMOTE for what the far side did or
