@@ -51,8 +51,7 @@ def alias_exists_as_index(name: str) -> Failure:
 def alias_parameters(name: str, written: Any) -> JsonObject:
     """Answer an alias's parameters as they are shown; raises a 400 failure that names what is wrong.
 
-    Routing is kept and shown, and changes nothing: an index has one shard. A filter is refused,
-    because a search through the alias would have to apply it.
+    Routing is kept and shown, and changes nothing: an index has one shard.
     """
     require_alias_name(name)
     parameters: JsonObject = {}
@@ -62,6 +61,8 @@ def alias_parameters(name: str, written: Any) -> JsonObject:
         raise parsing_failure(f"the parameters of alias [{name}] must be an object")
     for member, value in written.items():
         _require_alias_member(name, member, value)
+    if written.get("filter"):
+        parameters["filter"] = written["filter"]
     routing = written.get("routing")
     for member in ("index_routing", "search_routing"):
         value = written.get(member)
@@ -76,8 +77,8 @@ def alias_parameters(name: str, written: Any) -> JsonObject:
 
 def _require_alias_member(name: str, member: str, value: Any) -> None:
     if member == "filter":
-        if value is not None:
-            raise illegal_argument(f"[filter] is not supported for an alias, found in [{name}]")
+        if not isinstance(value, dict | None):
+            raise parsing_failure(f"[filter] of alias [{name}] must be a query")
     elif member in _FLAGS:
         if not isinstance(value, bool | None):
             raise parsing_failure(f"[{member}] of alias [{name}] must be true or false")

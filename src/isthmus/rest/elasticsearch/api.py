@@ -91,10 +91,9 @@ class DataApi:
         refusal = _refused(request, match)
         if refusal is not None:
             return refusal
-        content_type = _wanted_content_type(request)
         response = await match.handler(Call(request, match.path_parameters, principal))
-        if response.content_type == JSON and isinstance(response.body, bytes):
-            return _as_asked(request, response, response.body, content_type)
+        if "filter_path" in request.parameters:
+            return _filtered(request, response)
         return response
 
 
@@ -125,6 +124,7 @@ def _refused(request: Request, match: Match[Handler]) -> Response | None:
         if media_type is None or (media_type.format == "x-ndjson" and not request.path.endswith(_BULK_PATHS)):
             text = f"Content-Type header [{header[:200]}] is not supported"
             return json_response({"error": text, "status": 406}, 406)
+    _require_offered_form(request)
     if request.parameters and match.parameters is not None:
         failure = unrecognized_parameters(request, match.parameters)
         if failure is not None:
@@ -132,8 +132,8 @@ def _refused(request: Request, match: Match[Handler]) -> Response | None:
     return None
 
 
-def _wanted_content_type(request: Request) -> str:
-    """Answer the content type of a JSON answer; raises for a form that is not offered."""
+def _require_offered_form(request: Request) -> None:
+    """Return if the answer can have the form asked for; raises before anything is done otherwise."""
     wanted = request.parameters.get("format", "json")
     if wanted != "json" and not request.path.startswith(_CAT_PATHS):
         raise Failure(
@@ -141,15 +141,15 @@ def _wanted_content_type(request: Request) -> str:
             "media_type_header_exception",
             f"answers in format [{wanted[:100]}] are not supported, only in [json]",
         )
-    return response_content_type(request.headers.get("accept", JSON))
+    response_content_type(request.headers.get("accept", JSON))
 
 
-def _as_asked(request: Request, response: Response, body: bytes, content_type: str) -> Response:
-    """Apply what the caller said about the form of a JSON answer."""
-    filter_path = request.parameters.get("filter_path")
-    if filter_path and body and response.status < 400:  # noqa: PLR2004 - an error is always shown whole
-        body = json_text(parse_response_filter(filter_path).apply(orjson.loads(body)))
-    return Response(response.status, body, content_type, response.headers)
+def _filtered(request: Request, response: Response) -> Response:
+    """Apply ``filter_path``. A failure never comes here: an error is always shown whole."""
+    if response.content_type != JSON or not isinstance(response.body, bytes) or not response.body:
+        return response
+    wanted = parse_response_filter(request.parameters["filter_path"])
+    return replace(response, body=json_text(wanted.apply(orjson.loads(response.body))))
 
 
 def _dressed(request: Request, response: Response) -> Response:
@@ -157,11 +157,17 @@ def _dressed(request: Request, response: Response) -> Response:
     body = response.body
     if "pretty" in request.parameters and isinstance(body, bytes) and "json" in response.content_type:
         body = _laid_out(request, body)
+    content_type = response.content_type
+    if content_type == JSON and "accept" in request.headers:
+        try:
+            content_type = response_content_type(request.headers["accept"])
+        except Failure:
+            content_type = JSON  # this answer says what is wrong with the header
     headers = (*response.headers, PRODUCT_HEADER)
     opaque_id = request.headers.get(_OPAQUE_ID)
     if opaque_id is not None:
         headers = (*headers, ("X-Opaque-Id", opaque_id))
-    return Response(response.status, body, response.content_type, headers)
+    return Response(response.status, body, content_type, headers)
 
 
 def _laid_out(request: Request, body: bytes) -> bytes:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from isthmus.exchange import Engine, IndexDescription, IndexSelection
 from isthmus.names import IndicesOptions
 from isthmus.rest.elasticsearch.call import Call, index_expressions
-from isthmus.search.local import KnownIndices
-from isthmus.security.authorize import select_indices
+from isthmus.search.local import LocalCluster
 
 
 def select(
@@ -21,7 +20,7 @@ def select(
     """Answer the indices that the path's ``index`` names and the caller may see for this action."""
     if expressions is None:
         expressions = index_expressions(call)
-    return select_indices(call.principal, action, expressions, options, KnownIndices(engine.indices()))
+    return LocalCluster(engine, call.principal).select(action, tuple(expressions), options)
 
 
 def described(engine: Engine, selections: Sequence[IndexSelection]) -> list[IndexDescription]:
