@@ -14,4 +14,4 @@ def node(directory: Path) -> None:
     """Run the node of the deployment in DIRECTORY, as its node.json says."""
     from isthmus.app.node import run_node  # other commands should not wait for its imports
 
-    sys.exit(run_node(directory / "node.json"))
+    sys.exit(run_node(directory))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,8 +27,9 @@ _STANDARD_ATTRIBUTES: Final = frozenset(vars(logging.makeLogRecord({}))) | {"mes
 
 @click.command("serve")
 @click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--until-stdin-closes", is_flag=True, help="Stop at the end of standard input, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON when everything is up.")
-def serve(directory: Path, *, as_json: bool) -> None:
+def serve(directory: Path, *, until_stdin_closes: bool, as_json: bool) -> None:
     """Serve the environment in DIRECTORY until SIGTERM or Ctrl-C."""
     import uvloop  # other commands should not wait for these imports
 
@@ -44,7 +47,23 @@ def serve(directory: Path, *, as_json: bool) -> None:
         sys.stdout.flush()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve_environment(settings, announce=announce))
+        stop = asyncio.Event()
+        if until_stdin_closes:
+            _stop_at_end_of_input(runner.get_loop(), stop)
+        runner.run(serve_environment(settings, announce=announce, stop=stop))
+
+
+def _stop_at_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Watch standard input in a thread: it may be a file or a terminal, which no loop can watch."""
+
+    def read_to_the_end() -> None:
+        with contextlib.suppress(OSError):
+            while os.read(0, 4096):
+                pass
+        with contextlib.suppress(RuntimeError):  # the loop has ended before
+            loop.call_soon_threadsafe(stop.set)
+
+    threading.Thread(target=read_to_the_end, name="standard input", daemon=True).start()
 
 
 def _url(served: Served) -> str:
