@@ -243,7 +243,7 @@ def _wait_for_platform(
     return JsonClient.for_unix_socket(layout.control_socket), json.loads(layout.ports.read_text())
 
 
-def _wait_for_node(platform: JsonClient, deployment_id: str, process: ServingProcess, deadline: float) -> int:
+def _wait_for_node(platform: JsonClient, deployment_id: str, process: ServingProcess, deadline: float) -> str:
     while True:
         deployment: dict[str, Any] = platform.call("GET", f"/api/v1/deployments/{deployment_id}")
         information = deployment["resources"]["elasticsearch"][0]["info"]
