@@ -5,9 +5,8 @@ Pure: a document that fails leaves no trace, and one that adds fields answers th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Final
 
 import orjson
 
@@ -17,20 +16,18 @@ from isthmus.engines.embedded.document_failures import (
     strict_failure,
     value_failure,
 )
+from isthmus.engines.embedded.document_fields import FieldReader, flat
 from isthmus.engines.embedded.field_types import ColumnKind
-from isthmus.engines.embedded.field_types_values import ColumnValue, parse_value
+from isthmus.engines.embedded.field_types_values import ColumnValue
 from isthmus.engines.embedded.mapping import Dynamic, FieldMapping, Mapping, ObjectMapping
 from isthmus.engines.embedded.mapping_dynamic import infer_field
 from isthmus.engines.embedded.mapping_merge import check_field_limit, merge_mappings
 from isthmus.engines.embedded.mapping_parse import MAXIMUM_DEPTH
-from isthmus.errors import Failure, illegal_argument
+from isthmus.errors import Failure
 from isthmus.exchange import Json, JsonObject
 
 DEFAULT_FIELD_LIMIT: Final = 1000
 """The default of ``index.mapping.total_fields.limit``."""
-
-#: Lucene's limit for one term, in bytes of UTF-8
-_TERM_BYTES_LIMIT: Final = 32_766
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,9 @@ class DocumentParser:
     def __init__(self, mapping: Mapping, field_limit: int = DEFAULT_FIELD_LIMIT) -> None:
         self.mapping = mapping
         self._field_limit = field_limit
-        self._fields = {path: each for path, each in mapping.fields.items() if each.parent is None}
+        self._fields = {
+            path: FieldReader(each) for path, each in mapping.fields.items() if each.parent is None
+        }
 
     def parse(self, document_id: str, source: bytes) -> ParsedDocument:
         """Read one document.
@@ -70,7 +69,7 @@ class _DocumentWalk:
     def __init__(
         self,
         mapping: Mapping,
-        fields: dict[str, FieldMapping],
+        fields: dict[str, FieldReader],
         field_limit: int,
         document_id: str,
         source: bytes,
@@ -80,7 +79,7 @@ class _DocumentWalk:
         self._field_limit = field_limit
         self._id = document_id
         self._source = source
-        self._new_fields: dict[str, FieldMapping] = {}
+        self._new_fields: dict[str, FieldReader] = {}
         self._new_objects: dict[str, ObjectMapping] = {}
         self._values: dict[str, list[ColumnValue]] = {}
 
@@ -122,7 +121,7 @@ class _DocumentWalk:
             path = prefix + name
             field = self._fields.get(path) or self._new_fields.get(path)
             if field is not None:
-                self._leaf(field, value)
+                field.read(value, self._values, self._refuse)
                 continue
             known = self._mapping.objects.get(path) or self._new_objects.get(path)
             if known is not None:
@@ -133,7 +132,7 @@ class _DocumentWalk:
     def _known_object(self, known: ObjectMapping, value: Json, dynamic: Dynamic, depth: int) -> None:
         if not known.enabled or value is None:
             return
-        for each in _flat(value):
+        for each in flat(value):
             if isinstance(each, dict):
                 self._object(f"{known.path}.", each, known.dynamic or dynamic, depth + 1)
             elif each is not None:
@@ -157,7 +156,7 @@ class _DocumentWalk:
             return
         if dynamic is Dynamic.STRICT:
             raise strict_failure(self._source, path, prefix.rstrip(".") or "_doc")
-        first = next((each for each in _flat(value) if each is not None), None)
+        first = next((each for each in flat(value) if each is not None), None)
         if first is None:
             return
         self._add_objects_above(path)
@@ -166,9 +165,9 @@ class _DocumentWalk:
             self._new_objects[path] = added
             self._known_object(added, value, dynamic, depth)
             return
-        field = infer_field(self._mapping, path, first)
-        self._new_fields[path] = field
-        self._leaf(field, value)
+        added_field = FieldReader(infer_field(self._mapping, path, first))
+        self._new_fields[path] = added_field
+        added_field.read(value, self._values, self._refuse)
 
     def _check_name(self, name: str, path: str) -> None:
         if not name.strip():
@@ -203,67 +202,19 @@ class _DocumentWalk:
                     self._source,
                     path,
                     f"Could not dynamically add mapping for field [{path}]. Existing mapping for "
-                    f"[{above}] must be of type object but found [{blocking.type}].",
+                    f"[{above}] must be of type object but found [{blocking.field.type}].",
                 )
             if above not in self._mapping.objects and above not in self._new_objects:
                 self._new_objects[above] = ObjectMapping(above)
 
-    def _leaf(self, field: FieldMapping, value: Json) -> None:
-        values = value if type(value) is list else (value,)
-        for each in values:
-            if type(each) is list:
-                for inner in _flat(each):
-                    self._one_value(field, inner)
-            else:
-                self._one_value(field, each)
-
-    def _one_value(self, field: FieldMapping, value: Json) -> None:
-        self._store(field, value)
-        for subfield in field.subfields:
-            self._store(subfield, value)
-
-    def _store(self, field: FieldMapping, value: Json) -> None:
-        if value is None:
-            value = field.null_value
-            if value is None:
-                return
-        try:
-            read = parse_value(field, value)
-            if read is None:
-                return
-            if field.type == "keyword" and self._is_ignored(field, str(read)):
-                return
-        except Failure as cause:
-            if field.ignore_malformed and not isinstance(value, dict):
-                return
-            self._refuse(field, value, cause)
-        if not field.is_searchable:
-            return
-        held = self._values.get(field.path)
-        if held is None:
-            self._values[field.path] = [read]
-        else:
-            held.append(read)
-
-    def _is_ignored(self, field: FieldMapping, text: str) -> bool:
-        limit = field.ignore_above
-        if limit is not None and len(text) > limit:
-            return True
-        # four bytes at most for one character
-        if len(text) * 4 > _TERM_BYTES_LIMIT and len(text.encode()) > _TERM_BYTES_LIMIT:
-            raise illegal_argument(
-                f'Document contains at least one immense term in field="{field.path}" (whose UTF8 encoding '
-                f"is longer than the max length {_TERM_BYTES_LIMIT})"
-            )
-        return False
-
-    def _refuse(self, field: FieldMapping, value: Any, cause: Failure) -> NoReturn:
-        raise value_failure(self._source, field, self._id, value, cause) from cause
+    def _refuse(self, field: FieldMapping, value: Json, cause: Failure) -> Failure:
+        return value_failure(self._source, field, self._id, value, cause)
 
     def _grown_mapping(self) -> Mapping:
         if not self._new_fields and not self._new_objects:
             return self._mapping
-        root = ObjectMapping("", children=_tree("", self._new_fields, self._new_objects))
+        added = {path: each.field for path, each in self._new_fields.items()}
+        root = ObjectMapping("", children=_tree("", added, self._new_objects))
         grown = merge_mappings(self._mapping, Mapping(root))
         check_field_limit(self._mapping, grown, self._field_limit)
         return grown
@@ -292,19 +243,3 @@ def _tree(
                 ),
             )
     return children
-
-
-def _flat(value: Json) -> Iterator[Json]:
-    """Yield the values of lists in lists, however deep, without recursion; a lone value as it is."""
-    if type(value) is not list:
-        yield value
-        return
-    waiting = [iter(value)]
-    while waiting:
-        for each in waiting[-1]:
-            if type(each) is list:
-                waiting.append(iter(each))
-                break
-            yield each
-        else:
-            waiting.pop()

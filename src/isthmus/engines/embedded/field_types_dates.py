@@ -13,6 +13,8 @@ from isthmus.errors import Failure, illegal_argument
 from isthmus.exchange import Json
 
 _MILLISECONDS_A_DAY: Final = 86_400_000
+_EPOCH_MOMENT: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _ZONE: Final = r"(?P<zone>Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)"
@@ -103,6 +105,10 @@ def parse_date(value: Json, date_format: str, *, round_up: bool = False) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = value if isinstance(value, str) else str(value)
+    if date_format.startswith("strict_date_optional_time"):
+        complete = _complete_iso(text)
+        if complete is not None:
+            return complete
     if not isinstance(value, bool):
         for each in _formats(date_format):
             match = each.expression.fullmatch(text)
@@ -126,7 +132,7 @@ def format_date(milliseconds: int, date_format: str) -> str:
     first = _formats(date_format)[0]
     if first.scale is not None:
         return str(milliseconds // first.scale)
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+    moment = _EPOCH_MOMENT + timedelta(milliseconds=milliseconds)
     fraction = f"{moment.microsecond // 1000:03d}"
     if not first.parts:
         return f"{moment:%Y-%m-%dT%H:%M:%S}.{fraction}Z".rjust(24, "0")
@@ -192,6 +198,16 @@ def _one_format(text: str) -> _Format:
         return _Format(re.compile(expression), parts=tuple(parts))
     except re.error:
         raise illegal_argument(f"Invalid format: [{text}]: a part is given twice") from None
+
+
+def _complete_iso(text: str) -> int | None:
+    """Answer the most usual form at once: a whole ISO date and time that ends with Z; None for others."""
+    if len(text) not in {20, 24} or text[-1] != "Z" or text[4] + text[7] + text[10] + text[13] != "--T:":
+        return None
+    try:
+        return (datetime.fromisoformat(text) - _EPOCH_MOMENT) // _MILLISECOND
+    except ValueError:
+        return None
 
 
 def _epoch(text: str, scale: int) -> int:

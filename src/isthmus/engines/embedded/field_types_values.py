@@ -34,6 +34,11 @@ def parse_value(field: FieldMapping, value: Json) -> ColumnValue | None:
     return _READERS[field.type](field, value)
 
 
+def reader_of(field: FieldMapping) -> Callable[[FieldMapping, Json], ColumnValue | None]:
+    """Answer what :func:`parse_value` calls for a field, for reading many values of it."""
+    return _READERS[field.type]
+
+
 def sortable_ip(text: str) -> str:
     """Answer an address as 32 hexadecimal digits that sort like addresses; IPv4 is mapped into IPv6."""
     try:

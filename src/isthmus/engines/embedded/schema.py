@@ -76,8 +76,9 @@ def column_values(
     """Answer one document as the library takes it: column name to list of values."""
     values: dict[str, Any] = {SEQUENCE_COLUMN: [sequence_number], ID_COLUMN: [document_id]}
     exists = []
+    fields = columns.fields
     for path, held in parsed.values.items():
-        where = columns.get(path)
+        where = fields.get(path)
         if where is None:
             continue
         exists.append(path)
