@@ -307,7 +307,15 @@ class Pages:
         if key.mapped is not None and key.mapped.field_type.kind is ColumnKind.FLOAT:
             library_type = LibraryType.Float
         return constant(
-            Query.range_query(self._schema, column, library_type, lower, upper, inclusive, inclusive)
+            Query.range_query(
+                self._schema,
+                column,
+                library_type,
+                lower,
+                upper,
+                inclusive or lower is None,
+                inclusive or upper is None,
+            )
         )
 
     @staticmethod

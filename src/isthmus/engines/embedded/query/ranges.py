@@ -155,8 +155,8 @@ def _floats(field: QueryField, bounds: Bounds, context: QueryContext) -> Compile
         LibraryType.Float,
         lower,
         upper,
-        include_lower=bounds.include_lower,
-        include_upper=bounds.include_upper,
+        include_lower=bounds.include_lower or lower is None,
+        include_upper=bounds.include_upper or upper is None,
     )
     return constant(query)
 
