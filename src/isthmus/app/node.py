@@ -25,7 +25,7 @@ from typing import Final
 import uvloop
 
 from isthmus.app import node_memory
-from isthmus.app.node_routes import build_data_api
+from isthmus.app.node_routes import NodeParts, build_data_api
 from isthmus.clock import SystemClock
 from isthmus.control.layout import DeploymentLayout
 from isthmus.control.nodes import decode_node_settings
@@ -140,7 +140,7 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
     stack.push_async_callback(server.stop, _STOP_TIMEOUT_SECONDS)
     return Node(
         server=server,
-        data=build_data_api(security, engine, remotes, cluster_settings, identity),
+        data=build_data_api(NodeParts(security, engine, remotes, cluster_settings, identity, clock)),
         remote=_remote_interface(security, engine, identity),
         tls_context=_server_context(settings.proxy_certificate_path, settings.proxy_key_path),
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from isthmus.clock import Clock
 from isthmus.exchange import Engine
 from isthmus.remotes.cluster_settings import ClusterSettingsService
 from isthmus.remotes.records import NodeIdentity
@@ -9,17 +12,26 @@ from isthmus.remotes.registry import Remotes
 from isthmus.rest.elasticsearch import (
     aliases,
     bulk,
+    cat,
+    cluster,
     cluster_settings,
     documents,
     documents_multi_get,
     index_settings,
     indices,
     mappings,
+    nodes,
     refresh,
     remote_info,
     resolve_cluster,
+    root,
     search,
     secure_settings,
+    security_api_keys,
+    security_privileges,
+    security_roles,
+    security_users,
+    stats,
 )
 from isthmus.rest.elasticsearch.api import DataApi
 from isthmus.rest.elasticsearch.call import ElasticsearchRouter
@@ -28,14 +40,21 @@ from isthmus.search.coordinator import SearchCoordinator
 from isthmus.security.service import Security
 
 
-def build_data_api(
-    security: Security,
-    engine: Engine,
-    remotes: Remotes,
-    settings: ClusterSettingsService,
-    identity: NodeIdentity,
-) -> DataApi:
+@dataclass(frozen=True, slots=True)
+class NodeParts:
+    """What the handlers of the data API work on."""
+
+    security: Security
+    engine: Engine
+    remotes: Remotes
+    cluster_settings: ClusterSettingsService
+    identity: NodeIdentity
+    clock: Clock
+
+
+def build_data_api(parts: NodeParts) -> DataApi:
     """Answer the whole data API of a node over these parts."""
+    engine, remotes, identity, security = parts.engine, parts.remotes, parts.identity, parts.security
     router: ElasticsearchRouter = Router()
     for module in (
         aliases,
@@ -46,10 +65,19 @@ def build_data_api(
         indices,
         mappings,
         refresh,
+        stats,
     ):
         module.register(router, engine)
+    for module in (cat, cluster):
+        module.register(router, engine, identity, parts.clock)
+    for module in (nodes, root):
+        module.register(router, identity)
+    security_api_keys.register(router, security.api_keys)
+    security_privileges.register(router)
+    security_roles.register(router, security.roles)
+    security_users.register(router, security.users)
     search.register(router, SearchCoordinator(engine, remotes))
-    cluster_settings.register(router, settings, remotes)
+    cluster_settings.register(router, parts.cluster_settings, remotes)
     remote_info.register(router, remotes)
     resolve_cluster.register(router, engine, remotes, identity)
     secure_settings.register(router, remotes, identity)

@@ -57,7 +57,8 @@ def sandbox(
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
     try:
         with Sandbox(options) as running:
             click.echo(json.dumps(running.fabric.as_json()) if as_json else _in_words(running.fabric))
@@ -68,6 +69,9 @@ def sandbox(
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """Begin to stop, once: a second signal must not cut the cleaning up short."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

@@ -5,6 +5,7 @@ Every question carries a second, dumb way to its answer: a loop over the data se
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ Rows = list[tuple[Any, ...]]
 
 PAGE: Final = 8
 ELEVATION_STEP_FEET: Final = 3000
+#: a cluster tells only its top terms: with all of them the counts are exact (the USA have airports on both sides)
+EVERY_COUNTRY: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ def questions(remote_alias: str) -> tuple[Question, ...]:
         return [(index_of(a), a.name, a.country, a.elevation_feet) for a in ordered[:PAGE]]
 
     def named_expected(airports: Sequence[Airport]) -> Rows:
-        found = [airport for airport in airports if "london" in airport.city.lower().split()]
+        found = [airport for airport in airports if "london" in _words_of(airport.city)]
         found.sort(key=lambda airport: (airport.country, airport.name))
         return [(index_of(a), a.name, a.city, a.country) for a in found]
 
@@ -60,7 +63,7 @@ def questions(remote_alias: str) -> tuple[Question, ...]:
             expected=highest_expected,
         ),
         Question(
-            title="Airports of places called London, on both sides of the Atlantic",
+            title="Airports of places called London, wherever they are",
             body={
                 "size": 50,
                 "query": {"match": {"city": "london"}},
@@ -77,7 +80,7 @@ def questions(remote_alias: str) -> tuple[Question, ...]:
                 "size": 0,
                 "aggs": {
                     "countries": {
-                        "terms": {"field": "country", "size": PAGE},
+                        "terms": {"field": "country", "size": PAGE, "shard_size": EVERY_COUNTRY},
                         "aggs": {"elevation": {"avg": {"field": "elevation_feet"}}},
                     }
                 },
@@ -105,6 +108,10 @@ def questions(remote_alias: str) -> tuple[Question, ...]:
             expected=_elevations_expected,
         ),
     )
+
+
+def _words_of(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
 
 
 def _hit_rows(answer: dict[str, Any], *fields: str) -> Rows:

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import orjson
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.syntax import Syntax
 from rich.table import Table
 
 from isthmus.demo.airports import INDEX_NAME, MAPPINGS, Airport, bulk_bodies, load_airports
@@ -129,7 +129,7 @@ class Demo:
         client = sandbox.client(here)
         trust.connect(client, alias, there.proxy_address, there.server_name)
         trust.wait_until_connected(client, (alias,), _CONNECT_TIMEOUT_SECONDS)
-        self._show_json(client.call("GET", "/_remote/info"))
+        self._show_json({alias: _main_members(client.call("GET", "/_remote/info")[alias])})
 
     def _ask(
         self,
@@ -163,8 +163,7 @@ class Demo:
         self._console.print(indented, style="dim", highlight=False, soft_wrap=True, markup=False)
 
     def _show_json(self, value: Any) -> None:
-        text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-        self._console.print(Syntax(text, "json", background_color="default", padding=(0, 3)))
+        self._show_shell(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
     def _show_table(self, columns: Sequence[str], rows: Rows) -> None:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 1))
@@ -173,7 +172,7 @@ class Demo:
             table.add_column(column, justify="right" if numeric else "left")
         for row in rows:
             table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
-        self._console.print(table)
+        self._console.print(Padding(table, (0, 0, 0, 2)))
 
 
 def run_demo(console: Console, *, once: bool) -> int:
@@ -217,6 +216,11 @@ def _stay(console: Console, sandbox: Sandbox) -> None:
             time.sleep(3600)
     except KeyboardInterrupt:
         console.print("stopping")
+
+
+def _main_members(information: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is for diagnosis: the phases of the link and the like."""
+    return {name: value for name, value in information.items() if name != "isthmus"}
 
 
 def _first_error(answer: dict[str, Any]) -> Any:
