@@ -17,7 +17,7 @@ Rows = list[tuple[Any, ...]]
 
 PAGE: Final = 8
 ELEVATION_STEP_FEET: Final = 3000
-#: a cluster tells only its top terms: with all of them the counts are exact (the USA have airports on both sides)
+#: a cluster tells only its top terms; with all of them counts are exact (the USA are on both sides)
 EVERY_COUNTRY: Final = 300
 
 
