@@ -120,6 +120,9 @@ FOUND: list[tuple[Any, set[str]]] = [
     ({"regexp": {"tag": "anim"}}, set()),
     ({"fuzzy": {"title": "quicc"}}, {"fox", "dog", "car"}),
     ({"fuzzy": {"tag": {"value": "anmial", "fuzziness": 1}}}, {"fox", "dog"}),
+    ({"fuzzy": {"title": {"value": "qiuck", "prefix_length": 1}}}, {"fox", "dog", "car"}),
+    ({"fuzzy": {"title": {"value": "qiuck", "prefix_length": 2}}}, set()),
+    ({"fuzzy": {"tag": {"value": "thnig 1", "prefix_length": 2, "transpositions": False}}}, {"car"}),
     # ranges
     ({"range": {"count": {"gt": 2.5, "lt": "9"}}}, {"fox", "car"}),
     ({"range": {"count": {"gte": 9}}}, {"dog"}),
@@ -237,11 +240,6 @@ REFUSED: list[tuple[Any, str, str]] = [
         "[regexp] the operator [<] (interval) is not supported",
     ),
     (
-        {"fuzzy": {"tag": {"value": "a", "prefix_length": 2}}},
-        "parsing_exception",
-        "[fuzzy] a [prefix_length] other than 0 is not supported",
-    ),
-    (
         {"match_all": {"boost": -1}},
         "illegal_argument_exception",
         "negative [boost] are not allowed in [match_all], use a value between 0 and 1 to deboost",
@@ -281,8 +279,10 @@ UNFIT: list[tuple[Any, str]] = [
     ({"term": {"host": "nowhere"}}, "failed to create query: 'nowhere' is not an IP string literal."),
     (
         {"range": {"day": {"gte": "soon"}}},
-        "failed to create query: failed to parse date field [soon] with format "
-        "[strict_date_optional_time||epoch_millis]",
+        (
+            "failed to create query: failed to parse date field [soon] with format "
+            "[strict_date_optional_time||epoch_millis]"
+        ),
     ),
     (
         {"range": {"day": {"gte": "now+1x"}}},
@@ -294,13 +294,17 @@ UNFIT: list[tuple[Any, str]] = [
     ),
     (
         {"wildcard": {"count": "1*"}},
-        "Can only use wildcard queries on keyword, text and wildcard fields - not on [count] which is of type "
-        "[integer]",
+        (
+            "Can only use wildcard queries on keyword, text and wildcard fields - not on [count] which is "
+            "of type [integer]"
+        ),
     ),
     (
         {"term": {"unsearchable": "a"}},
-        "failed to create query: Cannot search on field [unsearchable] since it is not indexed nor has doc "
-        "values.",
+        (
+            "failed to create query: Cannot search on field [unsearchable] since it is not indexed nor has doc "
+            "values."
+        ),
     ),
     ({"match": {"title": {"query": "a", "analyzer": "klingon"}}}, "[match] analyzer [klingon] not found"),
 ]

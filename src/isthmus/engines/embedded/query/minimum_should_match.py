@@ -18,6 +18,8 @@ def required_matches(specification: Json, optional: int) -> int:
     if "<" not in text:
         return max(0, _required(text, specification, optional))
     result = optional
+    if text.endswith("<"):
+        raise _malformed(specification)
     for condition in text.replace(" <", "<").replace("< ", "<").split():
         bound, _, wanted = condition.partition("<")
         if optional <= _whole(bound, specification):

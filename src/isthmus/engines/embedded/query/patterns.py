@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from tantivy import Query
@@ -11,6 +12,7 @@ from isthmus.engines.embedded.columns import ID_COLUMN
 from isthmus.engines.embedded.field_types import ColumnKind
 from isthmus.engines.embedded.query.compiled import Compiled, boosted, constant, everything, nothing
 from isthmus.engines.embedded.query.context import MAXIMUM_PATTERN_LENGTH, QueryContext, QueryField
+from isthmus.engines.embedded.query.edit_distance import edit_distance
 from isthmus.engines.embedded.query.reading import Parameters, as_text, one_field
 from isthmus.engines.embedded.query.text_ranges import ANY_CHARACTER, literal
 from isthmus.errors import illegal_argument, parsing_failure
@@ -27,7 +29,8 @@ _DIFFERENT_OPERATORS: Final = {
     "^": "anchor",
     "$": "anchor",
 }
-_ESCAPED_LETTER: Final = re.compile(r"[A-Za-z0-9]")
+#: terms compared one by one for a fuzzy query with a prefix
+_MAXIMUM_LOOKED_AT: Final = 10_000
 
 
 def compile_prefix(body: object, context: QueryContext) -> Compiled:
@@ -225,18 +228,53 @@ def fuzzy_clause(
     path: str, value: str, distance: int, parameters: Parameters, context: QueryContext
 ) -> Compiled:
     """Answer the documents with a term at most so many edits away."""
-    if parameters.whole("prefix_length", 0) != 0:
-        raise parsing_failure(f"[{parameters.clause}] a [prefix_length] other than 0 is not supported")
-    parameters.whole("max_expansions", 50, 1)
+    prefix_length = parameters.whole("prefix_length", 0)
+    expansions = parameters.whole("max_expansions", 50, 1)
     field = context.field(path)
     if field is None:
         return nothing()
     _require_text("fuzzy", field, context)
     if distance == 0:
         return constant(Query.term_query(context.schema, field.column, value, index_option="basic"))
-    transpositions = parameters.flag("transpositions", default=True)
+    name = "fuzzy_transpositions" if "fuzzy_transpositions" in parameters else "transpositions"
+    transpositions = parameters.flag(name, default=True)
+    if prefix_length > 0:
+        wanted = _Similar(value, distance, prefix_length, expansions, transpositions)
+        return _with_prefix(field, wanted, context)
     query = Query.fuzzy_term_query(context.schema, field.column, value, distance, transpositions)
     return constant(query)
+
+
+@dataclass(frozen=True, slots=True)
+class _Similar:
+    """Terms that share a beginning and differ in few edits."""
+
+    value: str
+    distance: int
+    prefix_length: int
+    expansions: int
+    transpositions: bool
+
+
+def _with_prefix(field: QueryField, wanted: _Similar, context: QueryContext) -> Compiled:
+    """Answer the documents with a similar term; the library has no such query, so terms are looked at."""
+    prefix = wanted.value[: wanted.prefix_length]
+    if context.searcher is None:
+        return nothing()
+    terms = context.searcher.terms_with_prefix(field.column, prefix, limit=_MAXIMUM_LOOKED_AT + 1)
+    if len(terms) > _MAXIMUM_LOOKED_AT:
+        raise context.failed_to_create(
+            f"more than {_MAXIMUM_LOOKED_AT} terms of field [{field.path}] begin with [{prefix}]"
+        )
+    rated = [
+        (edit_distance(wanted.value, term, transpositions=wanted.transpositions), term)
+        for term, _ in terms
+        if abs(len(term) - len(wanted.value)) <= wanted.distance
+    ]
+    near = [term for distance, term in sorted(rated) if distance <= wanted.distance]
+    if not near:
+        return nothing()
+    return constant(Query.term_set_query(context.schema, field.column, near[: wanted.expansions]))
 
 
 def read_fuzziness(parameters: Parameters, term: str) -> int:
