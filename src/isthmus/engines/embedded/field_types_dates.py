@@ -105,7 +105,7 @@ def parse_date(value: Json, date_format: str, *, round_up: bool = False) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = value if isinstance(value, str) else str(value)
-    if date_format.startswith("strict_date_optional_time"):
+    if not round_up and date_format.startswith("strict_date_optional_time"):
         complete = _complete_iso(text)
         if complete is not None:
             return complete
