@@ -97,7 +97,7 @@ class NodeHttpProtocol(HttpToolsProtocol):
             self._body_active_at = self.loop.time()
         elif self._head_since is None:
             self._head_since = self.loop.time()
-        heads_begun = self._heads_begun
+        heads_begun, within_head = self._heads_begun, self._head_since is not None
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -110,7 +110,7 @@ class NodeHttpProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._end_with(self._head_failure or malformed_request())
             return
-        if self._head_since is not None and self._heads_begun == heads_begun:
+        if within_head and self._head_since is not None and self._heads_begun == heads_begun:
             # The parser keeps half a header to itself: only the bytes fed tell how long it is.
             self._head_bytes += len(data)
             if self._head_bytes > self._limits.max_header_bytes + self._limits.max_request_line_bytes:
@@ -144,10 +144,10 @@ class NodeHttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Start the work for a request whose head is complete."""
+        super().on_headers_complete()  # raises for a target that is no path
         self._head_since = None
         self._body_active_at = self.loop.time()
         self._discarded_bytes = 0
-        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body, or drop it where the answer is already out."""
