@@ -45,7 +45,7 @@ def parse_trust(trust: Any, path: str) -> tuple[TrustedAuthority, ...]:
     for name in ("accounts", "external"):
         if trust.get(name):
             raise invalid_field(f"{path}.{name}", "trust by certificate is not supported; use API keys")
-    entries = trust.get("direct") or []
+    entries = [] if trust.get("direct") is None else trust["direct"]
     if not isinstance(entries, list) or len(entries) > _MAXIMUM_ENTRIES:
         raise invalid_field(f"{path}.direct", f"must be a list of at most {_MAXIMUM_ENTRIES} entries")
     parsed = tuple(_parse_direct(entry, f"{path}.direct[{number}]") for number, entry in enumerate(entries))
