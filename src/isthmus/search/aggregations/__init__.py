@@ -12,7 +12,15 @@ from isthmus.search.aggregations.tree import (
     combine,
     merge,
     parse_aggregations,
+    with_cluster_alias,
     with_typed_keys,
 )
 
-__all__ = ["AggregationTree", "combine", "merge", "parse_aggregations", "with_typed_keys"]
+__all__ = [
+    "AggregationTree",
+    "combine",
+    "merge",
+    "parse_aggregations",
+    "with_cluster_alias",
+    "with_typed_keys",
+]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from isthmus.errors import Failure, FailureKind, Fault
 from isthmus.exchange import Json, JsonObject
 from isthmus.search.aggregations.contract import BucketBudget, Node, ask_all, combine_all, finish_all
 from isthmus.search.aggregations.parse import parse_nodes
+from isthmus.search.aggregations.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,28 @@ def with_typed_keys(tree: AggregationTree, final: JsonObject) -> JsonObject:
     return _typed(tree.nodes, final)
 
 
+def with_cluster_alias(tree: AggregationTree, part: JsonObject, alias: str) -> JsonObject:
+    """Answer a remote cluster's combinable answer with the names of its indices as they are here.
+
+    Only terms of ``_index`` name indices: ``logs`` becomes ``eu:logs``.
+    """
+    return _qualified(tree.nodes, part, alias)
+
+
+def _qualified(nodes: Sequence[Node], part: JsonObject, alias: str) -> JsonObject:
+    qualified = dict(part)
+    for node in nodes:
+        answer = part.get(node.name)
+        if not isinstance(answer, dict):
+            continue
+        answer = _below(node, answer, lambda children, bucket: _qualified(children, bucket, alias))
+        if isinstance(node.aggregation, Terms) and node.aggregation.field == "_index":
+            named = [{**bucket, "key": f"{alias}:{bucket['key']}"} for bucket in answer["buckets"]]
+            answer = {**answer, "buckets": named}
+        qualified[node.name] = answer
+    return qualified
+
+
 def _typed(nodes: Sequence[Node], final: JsonObject) -> JsonObject:
     by_name = {node.name: node for node in nodes}
     typed: JsonObject = {}
@@ -73,16 +96,19 @@ def _typed(nodes: Sequence[Node], final: JsonObject) -> JsonObject:
         if node is None:
             typed[name] = value
         else:
-            typed[f"{node.aggregation.typed_name(value)}#{name}"] = _typed_answer(node, value)
+            typed[f"{node.aggregation.typed_name(value)}#{name}"] = _below(node, value, _typed)
     return typed
 
 
-def _typed_answer(node: Node, answer: JsonObject) -> JsonObject:
+def _below(
+    node: Node, answer: JsonObject, change: Callable[[Sequence[Node], JsonObject], JsonObject]
+) -> JsonObject:
+    """Answer an answer in which every bucket was changed for its sub-aggregations' sake."""
     if not node.children:
         return answer
     buckets = answer.get("buckets")
     if isinstance(buckets, list):
-        return {**answer, "buckets": [_typed(node.children, bucket) for bucket in buckets]}
+        return {**answer, "buckets": [change(node.children, bucket) for bucket in buckets]}
     if isinstance(buckets, dict):
-        return {**answer, "buckets": {key: _typed(node.children, each) for key, each in buckets.items()}}
-    return _typed(node.children, answer)
+        return {**answer, "buckets": {key: change(node.children, each) for key, each in buckets.items()}}
+    return change(node.children, answer)

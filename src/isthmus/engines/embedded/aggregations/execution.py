@@ -15,7 +15,7 @@ from typing import Final
 from tantivy import Query
 
 from isthmus.engines.embedded.aggregations.bucket_queries import bucket_queries
-from isthmus.engines.embedded.aggregations.fields import AggregatedField, find_field
+from isthmus.engines.embedded.aggregations.fields import INDEX_FIELD, AggregatedField, find_field
 from isthmus.engines.embedded.aggregations.missing_values import buckets_of_missing
 from isthmus.engines.embedded.aggregations.native_terms import cut_terms
 from isthmus.engines.embedded.aggregations.planner import Planner, PlanningRules
@@ -29,6 +29,7 @@ from isthmus.engines.embedded.aggregations.scope import (
     without,
 )
 from isthmus.engines.embedded.query.compiler import compile_query
+from isthmus.errors import illegal_argument
 from isthmus.exchange import Json, JsonObject
 from isthmus.search.aggregations.contract import Node, combine_all, too_many_buckets
 from isthmus.search.aggregations.date_histogram import DateHistogram
@@ -112,6 +113,8 @@ class Execution:
             return self._value_count(query, node, aggregation)
         if not isinstance(aggregation, FieldBuckets):
             raise TypeError(f"no way to carry out {aggregation.kind}")
+        if isinstance(aggregation, Terms) and aggregation.field == INDEX_FIELD:
+            return self._index_name(query, node, aggregation)
         field = find_field(self._index.context, aggregation.field, aggregation.kind)
         if isinstance(aggregation, Terms) and aggregation.min_doc_count == 0 and field is not None:
             return self._with_unused_terms(query, node, aggregation, field)
@@ -203,6 +206,21 @@ class Execution:
                 bucket.update(self.run(both(query, narrowed), later))
             else:
                 bucket.update(combine_all(later, ()))
+
+    def _index_name(self, query: Query, node: Node, aggregation: Terms) -> JsonObject:
+        """Answer the only term that documents of one index have in ``_index``."""
+        name = self._index.context.index_name
+        if isinstance(aggregation.include, str) or isinstance(aggregation.exclude, str):
+            raise illegal_argument(
+                f"[include] and [exclude] of [{INDEX_FIELD}] are only supported as lists of names"
+            )
+        included = aggregation.include is None or name in aggregation.include
+        bucket = self._bucket(query, node.children)
+        is_listed = included and name not in (aggregation.exclude or ())
+        enough = bucket["doc_count"] >= aggregation.min_doc_count
+        error = {"doc_count_error_upper_bound": 0}
+        buckets = [{"key": name, **error, **bucket}] if is_listed and enough else []
+        return {**error, "sum_other_doc_count": 0, "buckets": buckets}
 
     def _with_unused_terms(
         self, query: Query, node: Node, aggregation: Terms, field: AggregatedField

@@ -26,6 +26,25 @@ _NUMBERS_ONLY: Final = frozenset(
 #: Fields of the document itself that can be counted: every document has exactly one value.
 _METADATA_COLUMNS: Final = {"_id": ID_COLUMN, "_index": SEQUENCE_COLUMN, "_seq_no": SEQUENCE_COLUMN}
 
+#: Every field of Elasticsearch that is about a document and not in it.
+_METADATA_FIELDS: Final = frozenset(
+    {
+        "_doc_count",
+        "_field_names",
+        "_id",
+        "_ignored",
+        "_index",
+        "_nested_path",
+        "_primary_term",
+        "_routing",
+        "_seq_no",
+        "_source",
+        "_tier",
+        "_version",
+    }
+)
+INDEX_FIELD: Final = "_index"
+
 _LEAST_LONG: Final = -(1 << 63)
 _MOST_LONG: Final = (1 << 63) - 1
 
@@ -111,12 +130,15 @@ class AggregatedField:
 
     def range_query(self, schema: tantivy.Schema, least: float | None, most: float | None) -> Query:
         """Answer the query for documents with a value from ``least`` up to but without ``most``."""
-        if self.kind is ColumnKind.FLOAT:
-            return Query.range_query(schema, self.column, FieldType.Float, least, most, True, False)  # noqa: FBT003 - the library's order
-        low, high = whole_limits(least, most)
+        low, high, kind = least, most, FieldType.Float
+        if self.kind is not ColumnKind.FLOAT:
+            low, high = whole_limits(least, most)
+            kind = FieldType.Integer
+        if low is None and high is None:
+            return Query.exists_query(self.column)
         if low is not None and high is not None and low >= high:
             return Query.empty_query()
-        return Query.range_query(schema, self.column, FieldType.Integer, low, high, True, False)  # noqa: FBT003
+        return Query.range_query(schema, self.column, kind, low, high, include_upper=high is None)
 
 
 def whole_limits(least: float | None, most: float | None) -> tuple[int | None, int | None]:
@@ -136,6 +158,8 @@ def find_field(context: QueryContext, path: str, aggregation: str) -> Aggregated
     Raises an ``illegal_argument_exception`` failure for a field that this aggregation cannot read.
     """
     mapped = context.mapping.field(path)
+    if mapped is None and path in _METADATA_FIELDS:
+        raise _unreadable_metadata(path, aggregation)
     if mapped is None or not context.is_visible(path):
         return None
     if mapped.type == "text":
@@ -158,6 +182,15 @@ def find_field(context: QueryContext, path: str, aggregation: str) -> Aggregated
             f"Field [{path}] of type [{mapped.type}] is not supported for aggregation [{aggregation}]"
         )
     return field
+
+
+def _unreadable_metadata(path: str, aggregation: str) -> Failure:
+    if path == "_id":
+        return illegal_argument(
+            "Fielddata access on the _id field is disallowed, you can re-enable it by updating the dynamic "
+            "cluster setting: indices.id_field_data.enabled"
+        )
+    return illegal_argument(f"Field [{path}] is not supported for aggregation [{aggregation}]")
 
 
 def metadata_column(path: str) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from isthmus.engines.embedded.aggregations.fields import AggregatedField
 from isthmus.engines.embedded.aggregations.plans import NATIVE, Plan, Request, request_name
-from isthmus.engines.embedded.aggregations.scope import MOST_BUCKETS
+from isthmus.engines.embedded.aggregations.scope import MOST_BUCKETS, BucketLimitError
 from isthmus.engines.embedded.field_types import ColumnKind
 from isthmus.errors import illegal_argument
 from isthmus.exchange import JsonObject
@@ -72,6 +72,10 @@ def plan_terms(
 
     def read(answers: Sequence[JsonObject]) -> JsonObject:
         answer = answers[0]
+        other = int(answer.get("sum_other_doc_count", 0))
+        if cut_here and other:
+            # not all values are here, so that no order of them can be right
+            raise BucketLimitError
         buckets = [
             {
                 **field.key_members(native["key"]),
@@ -84,7 +88,7 @@ def plan_terms(
         ]
         return {
             "doc_count_error_upper_bound": 0,
-            "sum_other_doc_count": int(answer.get("sum_other_doc_count", 0)),
+            "sum_other_doc_count": other,
             "buckets": buckets,
         }
 
@@ -93,13 +97,12 @@ def plan_terms(
 
 def is_cut_by_library(aggregation: Terms, field: AggregatedField, reading: TermsReading) -> bool:
     """Tell whether the library sorts and cuts the list just as Elasticsearch does."""
-    if reading.keep_all:
+    numbers = field.kind is not ColumnKind.KEYWORD
+    selects_numbers = numbers and (aggregation.include is not None or aggregation.exclude is not None)
+    if reading.keep_all or selects_numbers:
         return False
     if reading.frugal:
         return True
-    numbers = field.kind is not ColumnKind.KEYWORD
-    if numbers and (aggregation.include is not None or aggregation.exclude is not None):
-        return False
     if field.kind is ColumnKind.FLOAT or len(aggregation.order.keys) > 1:
         return False
     return aggregation.order.keys[0].path in (COUNT, KEY)

@@ -9,7 +9,7 @@ from typing import Final
 from tantivy import Query
 
 from isthmus.engines.embedded.aggregations.calendar import calendar_keys
-from isthmus.engines.embedded.aggregations.fields import AggregatedField, find_field
+from isthmus.engines.embedded.aggregations.fields import INDEX_FIELD, AggregatedField, find_field
 from isthmus.engines.embedded.aggregations.native_buckets import (
     plan_calendar,
     plan_grid,
@@ -76,6 +76,8 @@ class Planner:
         if isinstance(aggregation, ValueCount):
             return plan_value_count(aggregation, context)
         if not isinstance(aggregation, Terms | Histogram | DateHistogram | Ranges):
+            return None
+        if isinstance(aggregation, Terms) and aggregation.field == INDEX_FIELD:
             return None
         field = find_field(context, aggregation.field, aggregation.kind)
         if isinstance(aggregation, Terms) and field is not None:
