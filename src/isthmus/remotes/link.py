@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 WARM_CONNECTIONS: Final = 2
 #: how often a quiet link makes sure that the far side is there and accepts the key
 DEFAULT_PING_INTERVAL_SECONDS: Final = 5.0
+#: what a shorter ``transport.ping_schedule`` is taken as
+_SHORTEST_PING_INTERVAL_SECONDS: Final = 0.1
 _PING_TIMEOUT_SECONDS: Final = 5.0
 #: how soon a request may bring an attempt forward: a busy node must not hammer a remote that is down
 _SOONEST_RETRY_SECONDS: Final = 1.0
@@ -223,7 +225,8 @@ class Link:
 
     @property
     def _ping_interval_seconds(self) -> float:
-        return self.settings.ping_interval_seconds or DEFAULT_PING_INTERVAL_SECONDS
+        asked = self.settings.ping_interval_seconds
+        return DEFAULT_PING_INTERVAL_SECONDS if asked is None else max(asked, _SHORTEST_PING_INTERVAL_SECONDS)
 
     @property
     def _warm_connections(self) -> int:
@@ -275,10 +278,11 @@ class Link:
     async def _check_peer(self) -> None:
         """Ask the far side for a sign of life, with the key as it is now."""
         self._next_ping_at = self._now() + self._ping_interval_seconds
-        connection = self._pool.take_idle_or_none()
         key = self._key
         if key is None:
             return
+        # The one that idles longest, so that all warm ones take turns and none is closed for idleness.
+        connection = self._pool.take_longest_idle_or_none()
         if connection is None:
             # All are busy, which is a sign of life. A new key is tried on a connection of its own.
             if self._introduce_again and self._pool.has_room:

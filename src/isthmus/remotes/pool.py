@@ -88,6 +88,14 @@ class ConnectionPool:
                 return connection
         return None
 
+    def take_longest_idle_or_none(self) -> Connection | None:
+        """Answer the connection that nobody has used for the longest time: the one to make sure of."""
+        while self._idle:
+            _, connection = self._idle.popleft()
+            if connection.usable:
+                return connection
+        return None
+
     def release(self, connection: Connection) -> None:
         """Take back a connection that was acquired, whatever became of it."""
         if connection not in self._open:

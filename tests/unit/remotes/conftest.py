@@ -63,8 +63,9 @@ async def far(certificate: trustme.LeafCert) -> AsyncIterator[FarCluster]:
 
 
 @pytest.fixture
-def near_of(trusted_folder: Path) -> NearFactory:
-    """Make near sides that run while the context is open."""
+def near_of(trusted_folder: Path, far: FarCluster) -> NearFactory:
+    """Make near sides that run while the context is open, and end before the far side does."""
+    assert far.port
 
     @asynccontextmanager
     async def make(key: str | None = "key1", **context: Any) -> AsyncIterator[Near]:

@@ -176,6 +176,10 @@ class FarCluster:
         assert self.server is not None
         while self.server._listeners:
             listener, accepting = self.server._listeners.pop()
+            # First nobody gets in, then nobody accepts: a connection accepted in the very turn of the
+            # cancellation would have no owner.
+            listener.shutdown(socket.SHUT_RDWR)
+            await asyncio.sleep(0.01)
             accepting.cancel()
             await asyncio.gather(accepting, return_exceptions=True)
             listener.close()
