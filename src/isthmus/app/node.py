@@ -140,7 +140,17 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
     stack.push_async_callback(server.stop, _STOP_TIMEOUT_SECONDS)
     return Node(
         server=server,
-        data=build_data_api(NodeParts(security, engine, remotes, cluster_settings, identity, clock)),
+        data=build_data_api(
+            NodeParts(
+                security=security,
+                engine=engine,
+                remotes=remotes,
+                cluster_settings=cluster_settings,
+                identity=identity,
+                clock=clock,
+                publish_address=f"{settings.cluster_id}.{settings.domain}:9243",
+            )
+        ),
         remote=_remote_interface(security, engine, identity),
         tls_context=_server_context(settings.proxy_certificate_path, settings.proxy_key_path),
     )

@@ -50,6 +50,7 @@ class NodeParts:
     cluster_settings: ClusterSettingsService
     identity: NodeIdentity
     clock: Clock
+    publish_address: str
 
 
 def build_data_api(parts: NodeParts) -> DataApi:
@@ -68,10 +69,18 @@ def build_data_api(parts: NodeParts) -> DataApi:
         stats,
     ):
         module.register(router, engine)
-    for module in (cat, cluster):
-        module.register(router, engine, identity, parts.clock)
-    for module in (nodes, root):
-        module.register(router, identity)
+    published = nodes.NodeIdentity(
+        cluster_name=identity.cluster_name,
+        cluster_uuid=identity.cluster_id,
+        node_name=identity.node_name,
+        node_id=identity.node_id,
+        publish_address=parts.publish_address,
+        build=identity.software_version,
+    )
+    cat.register(router, engine, published, parts.clock)
+    cluster.register(router, engine, published, parts.clock)
+    nodes.register(router, published)
+    root.register(router, published)
     security_api_keys.register(router, security.api_keys)
     security_privileges.register(router)
     security_roles.register(router, security.roles)
