@@ -13,21 +13,12 @@ from isthmus.errors import Failure, index_not_found
 from isthmus.exchange import FieldAccess, IndexSelection, Json
 from isthmus.names import IndexName, IndicesOptions, KnownIndex, is_wildcard, resolve_expressions
 from isthmus.names.date_math import resolve_date_math
-from isthmus.security.denial import action_denied, remote_action_denied
+from isthmus.security.denial import action_denied
 from isthmus.security.field_security import union_of_documents, union_of_fields
 from isthmus.security.patterns import matcher_of_any
-from isthmus.security.principal import (
-    IndexPrivileges,
-    Principal,
-    RemoteClusterPrivileges,
-    RemoteIndexPrivileges,
-    RoleDescriptor,
-)
-from isthmus.security.privileges import cluster_privilege, index_privilege, is_cluster_action
+from isthmus.security.principal import IndexPrivileges, Principal
+from isthmus.security.privileges import cluster_privilege, index_privilege
 from isthmus.security.restricted import is_restricted
-
-#: the name of the role that a caller's privileges for another cluster travel as
-REMOTE_USER_ROLE_NAME = "_remote_user"
 
 
 def require_cluster_action(principal: Principal, action: str) -> None:
@@ -84,7 +75,7 @@ def select_indices(
         if options.allow_no_indices:
             return ()
         raise index_not_found(",".join(expressions))
-    reachable, stand_ins = _reachable(principal, action, known)
+    reachable, stand_ins = _reachable(principal, action, _candidates(addressed, known))
     selections = []
     for name in resolve_expressions(addressed, reachable, options, now_milliseconds):
         index, names = stand_ins.get(name, (name, (str(name),)))
@@ -121,54 +112,6 @@ def selection_of(
     )
 
 
-def remote_role_descriptors(
-    principal: Principal, alias: str, action: str = "indices:data/read/search"
-) -> tuple[tuple[RoleDescriptor, ...], ...]:
-    """Answer what the caller may do on the cluster of this alias, as plain privileges for over there.
-
-    One element for each of the caller's role sets; the far side must require **every** one of them.
-    Raises a 403 ``security_exception``, worded for ``action``, when a set gives nothing there.
-    """
-    sets = []
-    for roles in principal.role_sets:
-        descriptor = _remote_descriptor(roles, alias)
-        relevant = descriptor.cluster if is_cluster_action(action) else descriptor.indices
-        if not relevant:
-            raise remote_action_denied(principal, action, alias)
-        sets.append((descriptor,))
-    if not sets:
-        raise remote_action_denied(principal, action, alias)
-    return tuple(sets)
-
-
-def _remote_descriptor(roles: Iterable[RoleDescriptor], alias: str) -> RoleDescriptor:
-    cluster: dict[str, None] = {}
-    indices: dict[str, IndexPrivileges] = {}
-    for role in roles:
-        for remote in role.remote_cluster:
-            if _applies_to(remote, alias):
-                cluster.update(dict.fromkeys(remote.privileges))
-        for remote_indices in role.remote_indices:
-            if _applies_to(remote_indices, alias):
-                entry = _as_plain(remote_indices)
-                indices[repr(entry)] = entry
-    return RoleDescriptor(name=REMOTE_USER_ROLE_NAME, cluster=tuple(cluster), indices=tuple(indices.values()))
-
-
-def _applies_to(entry: RemoteIndexPrivileges | RemoteClusterPrivileges, alias: str) -> bool:
-    return matcher_of_any(entry.clusters)(alias)
-
-
-def _as_plain(entry: RemoteIndexPrivileges) -> IndexPrivileges:
-    return IndexPrivileges(
-        names=entry.names,
-        privileges=entry.privileges,
-        field_security=entry.field_security,
-        query=entry.query,
-        allow_restricted_indices=entry.allow_restricted_indices,
-    )
-
-
 def _allowed_expressions(
     principal: Principal,
     action: str,
@@ -193,6 +136,16 @@ def _allowed_expressions(
     if denied:
         raise action_denied(principal, action, denied)
     return tuple(allowed)
+
+
+def _candidates(
+    expressions: Sequence[str], known: Mapping[IndexName, KnownIndex]
+) -> Mapping[IndexName, KnownIndex]:
+    """Answer the indices that matter: all of them, but for one plain name of an index only that one."""
+    if len(expressions) != 1:
+        return known
+    index = known.get(IndexName(expressions[0]))
+    return known if index is None else {index.name: index}
 
 
 def _reachable(

@@ -7,9 +7,9 @@ from typing import Final
 
 from isthmus.errors import Failure, FailureKind
 from isthmus.exchange import Record
-from isthmus.security.authorize import REMOTE_USER_ROLE_NAME, remote_role_descriptors
 from isthmus.security.principal import IndexPrivileges, Principal, RoleDescriptor
 from isthmus.security.privileges import REMOTE_CLUSTER_PRIVILEGE_NAMES
+from isthmus.security.remote_privileges import remote_role_descriptors
 
 INTERNAL_USERNAME: Final = "_cross_cluster_access"
 _INTERNAL_ROLE_NAME: Final = "_cross_cluster_internal"
@@ -164,13 +164,3 @@ def _require_plain_privileges(subject: RemoteSubject) -> None:
                     f"cluster privileges [{', '.join(REMOTE_CLUSTER_PRIVILEGE_NAMES)}] but other privileges "
                     f"found for subject [{subject.username}]",
                 )
-
-
-__all__ = [
-    "REMOTE_USER_ROLE_NAME",
-    "CrossClusterKey",
-    "RemoteSubject",
-    "internal_remote_subject",
-    "remote_principal",
-    "remote_subject",
-]

@@ -10,7 +10,6 @@ from isthmus.errors import Failure, FailureKind
 from isthmus.exchange import FieldAccess, IndexSelection
 from isthmus.names import IndexName, IndicesOptions, KnownIndex
 from isthmus.security.authorize import (
-    remote_role_descriptors,
     require_cluster_action,
     require_index_action,
     select_indices,
@@ -30,6 +29,7 @@ from isthmus.security.remote_caller import (
     remote_principal,
     remote_subject,
 )
+from isthmus.security.remote_privileges import remote_role_descriptors
 
 SEARCH = "indices:data/read/search"
 KNOWN = {
