@@ -58,6 +58,13 @@ class _Remembered:
     until_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class _RememberedKey:
+    key: CrossClusterKey
+    changes: int
+    until_seconds: float
+
+
 class Authenticator:
     """Turns credentials into principals.
 
@@ -74,6 +81,7 @@ class Authenticator:
         self._changes = changes
         self._process_key = secrets.token_bytes(32)
         self._remembered: OrderedDict[bytes, _Remembered] = OrderedDict()
+        self._remembered_keys: OrderedDict[bytes, _RememberedKey] = OrderedDict()
         self._under_way: dict[tuple[bytes, int], asyncio.Task[Principal]] = {}
         self._logged: OrderedDict[str, float] = OrderedDict()
 
@@ -101,13 +109,19 @@ class Authenticator:
             task.add_done_callback(lambda done: self._finished(key, done))
         return await asyncio.shield(task)
 
-    async def authenticate_password(self, username: str, password: Secret, path: str = "/") -> Principal:
-        """Answer the user of this name and password; raises a 401 ``security_exception`` otherwise."""
+    async def authenticate_password(
+        self, username: str, password: Secret, path: str = "/", run_as: str | None = None
+    ) -> Principal:
+        """Answer the user of this name and password, or whom they act as.
+
+        Raises a 401 ``security_exception``, 403 for a ``run_as`` that is not allowed.
+        """
         user = await self._records.find_user(username)
         matches = await self._passwords.matches(password, None if user is None else user.password_hash)
         if user is None or not matches or not user.enabled:
             raise unauthenticated(f"unable to authenticate user [{username}] for REST request [{path}]")
-        return await self._user_principal(user)
+        principal = await self._user_principal(user)
+        return principal if run_as is None else await self._run_as(principal, run_as)
 
     async def authenticate_cross_cluster(
         self, credentials: str, action: str = _HANDSHAKE_ACTION
@@ -117,6 +131,24 @@ class Authenticator:
         Raises a 401 ``security_exception``: none given, a REST key, or a key that is unknown, wrong,
         expired, invalidated or bound to a certificate that this connection cannot show.
         """
+        # Every request of another cluster carries its key: looking each one up would cost as much as
+        # the search itself.
+        fingerprint = self._fingerprint(credentials, None)
+        known = self._remembered_keys.get(fingerprint)
+        if known is not None and self._is_current(known):
+            return known.key
+        changes = self._changes.count
+        until_seconds = self._clock.monotonic_seconds() + _REMEMBERED_SECONDS
+        key = await self._verify_cross_cluster_key(credentials, action)
+        if key.expires_milliseconds is not None:
+            remaining = (key.expires_milliseconds - self._clock.now_milliseconds()) / 1000
+            until_seconds = min(until_seconds, self._clock.monotonic_seconds() + remaining)
+        self._remembered_keys[fingerprint] = _RememberedKey(key, changes, until_seconds)
+        while len(self._remembered_keys) > _REMEMBERED_CALLERS:
+            self._remembered_keys.popitem(last=False)
+        return key
+
+    async def _verify_cross_cluster_key(self, credentials: str, action: str) -> CrossClusterKey:
         scheme, _, value = credentials.strip().partition(" ")
         encoded = value or scheme
         if not encoded or (value and scheme.lower() != "apikey"):
@@ -147,6 +179,7 @@ class Authenticator:
             owner_username=key.owner_username,
             owner_realm=key.owner_realm,
             role=key.role_descriptors[0],
+            expires_milliseconds=key.expires_milliseconds,
         )
 
     async def _verify(self, fingerprint: bytes, header: str, run_as: str | None, path: str) -> Principal:
@@ -220,7 +253,7 @@ class Authenticator:
             raise run_as_denied(principal, _AUTHENTICATE_ACTION, target)
         return replace(await self._user_principal(user), run_by=principal)
 
-    def _is_current(self, known: _Remembered) -> bool:
+    def _is_current(self, known: _Remembered | _RememberedKey) -> bool:
         return known.changes == self._changes.count and self._clock.monotonic_seconds() < known.until_seconds
 
     def _fingerprint(self, header: str, run_as: str | None) -> bytes:

@@ -59,13 +59,17 @@ class RemoteSubject(Record, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class CrossClusterKey:
-    """A cross-cluster API key that has just been verified, without its secret."""
+    """A cross-cluster API key that has just been verified, without its secret.
+
+    ``expires_milliseconds`` is since 1970; None: never.
+    """
 
     id: str
     name: str
     owner_username: str
     owner_realm: str
     role: RoleDescriptor
+    expires_milliseconds: int | None = None
 
 
 def remote_subject(principal: Principal, alias: str, action: str) -> RemoteSubject:

@@ -13,6 +13,7 @@ import pytest
 
 from isthmus.clock import SystemClock
 from isthmus.rest.elasticsearch import (
+    security_api_key_grant,
     security_api_keys,
     security_privileges,
     security_roles,
@@ -86,5 +87,6 @@ async def fresh_api(tmp_path: Path) -> AsyncIterator[Api]:
     security_roles.register(router, security.roles)
     security_privileges.register(router)
     security_api_keys.register(router, security.api_keys)
+    security_api_key_grant.register(router, security.api_keys, security.authenticator)
     yield Api(DataApi(router, security.authenticator))
     database.close()

@@ -298,3 +298,95 @@ async def test_requests_that_contradict_themselves_are_refused(
 async def test_an_unknown_id_is_not_found(api: Api) -> None:
     """Asking for one key that is not there is a 404 with an empty list."""
     assert await api.ask(f"GET {KEYS}?id=nothing") == (404, {"api_keys": []})
+
+
+async def test_a_key_is_granted_to_who_told_their_password(api: Api) -> None:
+    """The key is the user's, whoever asked; a wrong password or another kind of grant is refused."""
+    await api.ask("PUT /_security/role/own", {"cluster": ["manage_own_api_key"]})
+    await api.ask("PUT /_security/user/ann", {"password": "changeme", "roles": ["own"]})
+    body = {"grant_type": "password", "username": "ann", "password": "changeme", "api_key": {"name": "k"}}
+    status, created = await api.ask(f"POST {KEYS}/grant", body)
+    assert status == 200
+    _, who = await api.ask("GET /_security/_authenticate", by=key_header(created))
+    assert who["username"] == "ann"
+    assert (await api.ask(f"POST {KEYS}/grant", body | {"password": "wrong password"}))[0] == 401
+    assert (await api.ask(f"POST {KEYS}/grant", body | {"run_as": "elastic"}))[0] == 403
+    assert (await api.ask(f"POST {KEYS}/grant", body, by=basic("ann")))[0] == 403
+    for broken in (
+        {"grant_type": "access_token", "access_token": "x"},
+        {"password": None},
+        {"api_key": None},
+    ):
+        assert (await api.ask(f"POST {KEYS}/grant", body | broken))[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        (None, ["a1", "a2", "b1"]),
+        ({"query": {"match_all": {}}}, ["a1", "a2", "b1"]),
+        ({"query": {"prefix": {"name": "a"}}}, ["a1", "a2"]),
+        ({"query": {"wildcard": {"name": {"value": "?1"}}}}, ["a1", "b1"]),
+        ({"query": {"term": {"name": {"value": "a1"}}}}, ["a1"]),
+        ({"query": {"terms": {"name": ["a1", "b1"]}}}, ["a1", "b1"]),
+        ({"query": {"term": {"metadata.team": "x"}}}, ["a1"]),
+        ({"query": {"exists": {"field": "metadata.team"}}}, ["a1", "b1"]),
+        ({"query": {"term": {"type": "cross_cluster"}}}, ["b1"]),
+        ({"query": {"term": {"invalidated": True}}}, ["a2"]),
+        ({"query": {"range": {"creation": {"gt": 0}}}}, ["a1", "a2", "b1"]),
+        ({"query": {"range": {"metadata.n": {"gte": 5, "lt": 6}}}}, ["a1"]),
+        ({"query": {"range": {"metadata.n": {"gte": "5"}}}}, []),
+        (
+            {
+                "query": {
+                    "bool": {
+                        "should": [{"term": {"name": "a1"}}, {"term": {"name": "b1"}}],
+                        "must_not": {"term": {"metadata.team": "x"}},
+                    }
+                }
+            },
+            ["b1"],
+        ),
+        ({"sort": [{"name": {"order": "desc"}}], "size": 2}, ["b1", "a2"]),
+        ({"sort": "name", "from": 1}, ["a2", "b1"]),
+    ],
+)
+async def test_keys_are_searched(api: Api, body: Any, names: list[str]) -> None:
+    """Each query that is taken finds the keys that it should."""
+    await api.ask(f"POST {KEYS}", {"name": "a1", "metadata": {"team": "x", "n": 5}})
+    _, second = await api.ask(f"POST {KEYS}", {"name": "a2"})
+    cross = {"name": "b1", "metadata": {"team": ["y", "z"]}, "access": {"search": [{"names": ["a"]}]}}
+    await api.ask(f"POST {CROSS}", cross)
+    await api.ask(f"DELETE {KEYS}", {"ids": [second["id"]]})
+    status, answer = await api.ask("POST /_security/_query/api_key", body)
+    assert status == 200
+    found = [key["name"] for key in answer["api_keys"]]
+    assert (found if body and "sort" in body else sorted(found)) == names
+    assert answer["count"] == len(names)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"query": {"script": {}}},
+        {"query": {"term": {"api_key_hash": "x"}}},
+        {"query": {"term": {"name": {"boost": 1}}}},
+        {"query": {}},
+        {"query": {"bool": {"must": {}, "maybe": {}}}},
+        {"query": {"range": {"creation": {"above": 1}}}},
+        {"query": {"ids": {}}},
+        {"query": {"exists": 7}},
+        {"query": {"wildcard": {"name": 7}}},
+        {"sort": [7]},
+        {"sort": [{"name": "up"}]},
+        {"sort": ["metadata"]},
+        {"size": -1},
+        {"size": 20_000},
+        {"from": "1"},
+        {"search_after": ["x"]},
+        {"aggs": {}},
+    ],
+)
+async def test_a_search_that_is_not_taken_is_refused(api: Api, body: Any) -> None:
+    """The answer is a 400, never an ignored member."""
+    assert (await api.ask("POST /_security/_query/api_key", body))[0] == 400

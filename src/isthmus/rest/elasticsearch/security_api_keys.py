@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from isthmus.rest.elasticsearch import security_api_key_query
 from isthmus.rest.elasticsearch.call import Call, ElasticsearchRouter
 from isthmus.rest.elasticsearch.errors import failure_object
 from isthmus.rest.elasticsearch.security_api_key_bodies import (
@@ -42,6 +43,7 @@ _FILTER_PARAMETERS: Final = (
 def register(router: ElasticsearchRouter, api_keys: ApiKeys) -> None:
     """Serve the API keys of this deployment."""
     handlers = _ApiKeyHandlers(api_keys)
+    security_api_key_query.register(router, api_keys)
     router.add("GET", "/_security/api_key", handlers.get, _FILTER_PARAMETERS)
     router.add("PUT POST", "/_security/api_key", handlers.create, REFRESH_PARAMETERS)
     router.add("DELETE", "/_security/api_key", handlers.invalidate, ())
