@@ -17,9 +17,11 @@ from typing import Final, TypeAlias, TypeVar
 import msgspec
 
 from isthmus.engines.embedded.aggregations.scope import AggregatedIndex
-from isthmus.engines.embedded.query.compiler import check_query
+from isthmus.engines.embedded.query.compiled import Extent
+from isthmus.engines.embedded.query.compiler import check_query, compiles_quickly
 from isthmus.engines.embedded.searching_index import (
     IndexPart,
+    SearchedIndex,
     count_matches,
     search_index,
     searched_index,
@@ -58,8 +60,14 @@ Answer = TypeVar("Answer")
 #: a search over so few documents is done sooner than a thread is woken up
 _INLINE_DOCUMENTS: Final = 10_000
 _INLINE_SIZE: Final = 100
+#: nor, in a larger index, is one that looks at few documents: the library scores about 100,000 a
+#: millisecond, and sorts fewer
+_INLINE_COST: Final = 20_000
+_INLINE_COST_SORTED: Final = 2_000
 #: how long after its timeout a search may still hand in what it has
 _GRACE_SECONDS: Final = 0.05
+#: the others are failures of the request, whatever the index
+_FAILURES_OF_AN_INDEX: Final = frozenset({"query_shard_exception", "search_exception"})
 _MATCH_ALL: Final[JsonObject] = {"match_all": {}}
 
 
@@ -79,7 +87,7 @@ class Searching:
         Raises a 400 failure for a request that no index could answer; what a single index refuses
         is in ``failures``. Past the request's timeout it answers what was found until then.
         """
-        _check_request(request)
+        _check_request(request, has_targets=bool(targets))
         started = time.monotonic()
         timeout = None if request.timeout_milliseconds is None else request.timeout_milliseconds / 1_000
         stop = Stop(timeout)
@@ -87,7 +95,7 @@ class Searching:
         with ExitStack() as stack:
             opened = [(selection, stack.enter_context(open_it())) for selection, open_it in targets]
             job = _Search(opened, request, now, stop, self.aggregate)
-            if _is_quick(opened, request):
+            if job.is_quick():
                 return _took(job.run(), started)
             closing = stack.pop_all()
 
@@ -144,17 +152,13 @@ def _took(result: SearchResult, started: float) -> SearchResult:
     return msgspec.structs.replace(result, took_milliseconds=int((time.monotonic() - started) * 1_000))
 
 
-def _is_quick(opened: Sequence[tuple[IndexSelection, Snapshot]], request: SearchRequest) -> bool:
-    if request.aggregations or request.offset + request.size > _INLINE_SIZE:
-        return False
-    return sum(snapshot.searcher.num_docs for _, snapshot in opened) <= _INLINE_DOCUMENTS
-
-
-def _check_request(request: SearchRequest) -> None:
+def _check_request(request: SearchRequest, *, has_targets: bool) -> None:
     """Refuse what is wrong whatever the indices, also where there is none."""
-    check_query(_MATCH_ALL if request.query is None else request.query)
-    if request.post_filter is not None:
-        check_query(request.post_filter)
+    if not has_targets:
+        # otherwise the first index finds out
+        check_query(_MATCH_ALL if request.query is None else request.query)
+        if request.post_filter is not None:
+            check_query(request.post_filter)
     parse_source_filter(request.source)
     if request.offset < 0:
         raise illegal_argument(f"[from] parameter cannot be negative but was [{request.offset}]")
@@ -183,39 +187,68 @@ class _Search:
         self._now_milliseconds = now_milliseconds
         self._stop = stop
         self._aggregate = aggregate
+        self._compiled: list[SearchedIndex] = []
+        self._failures: list[FailureReport] = []
+        self._is_compiled = False
+
+    def is_quick(self) -> bool:
+        """Tell whether the search is done sooner than a thread is woken up, compiling it if it seems so."""
+        request = self._request
+        if request.aggregations or request.offset + request.size > _INLINE_SIZE:
+            return False
+        if sum(snapshot.searcher.num_docs for _, snapshot in self._opened) <= _INLINE_DOCUMENTS:
+            return True
+        if not compiles_quickly(request.query) or request.post_filter is not None:
+            return False
+        self._compile()
+        most = _INLINE_COST_SORTED if request.sort or request.min_score else _INLINE_COST
+        cost = 0
+        for searched in self._compiled:
+            if searched.query.extent is Extent.EVERYTHING and not request.sort:
+                continue
+            if searched.query.cost is None:
+                return False
+            cost += searched.query.cost
+        return cost <= most
+
+    def _compile(self) -> None:
+        """Compile the query for every index; one that an index cannot serve is that index's failure."""
+        if self._is_compiled:
+            return
+        self._is_compiled = True
+        for selection, snapshot in self._opened:
+            _require_window(snapshot, self._request)
+            try:
+                self._compiled.append(_guarded(partial(self._compile_one, selection, snapshot)))
+            except Failure as failure:
+                if failure.error_type not in _FAILURES_OF_AN_INDEX:
+                    raise
+                self._failures.append(report_of(failure, snapshot.name))
+
+    def _compile_one(self, selection: IndexSelection, snapshot: Snapshot) -> SearchedIndex:
+        request = self._request
+        return searched_index(snapshot, selection, request.query, self._now_milliseconds, request.post_filter)
 
     def run(self) -> SearchResult:
         """Search index after index, then merge."""
-        for _, snapshot in self._opened:
-            _require_window(snapshot, self._request)
+        self._compile()
         parts: list[IndexPart] = []
-        failures: list[FailureReport] = []
         timed_out = False
-        for selection, snapshot in self._opened:
+        for searched in self._compiled:
             try:
-                part = self._one(selection, snapshot)
-                parts.append(part)
+                parts.append(_guarded(partial(search_index, searched, self._request, self._stop.check)))
             except Stopped:
                 if not self._stop.is_late:
                     raise
                 timed_out = True
                 break
             except Failure as failure:
-                if failure.error_type == "parsing_exception":
-                    raise
-                failures.append(report_of(failure, snapshot.name))
-        return _guarded(lambda: self._merged(parts, failures, timed_out=timed_out))
+                self._failures.append(report_of(failure, searched.snapshot.name))
+        return _guarded(lambda: self._merged(parts, self._failures, timed_out=timed_out))
 
     def nothing_in_time(self) -> SearchResult:
         """Answer the result of a search whose time was over before anything was found."""
         return self._merged((), (), timed_out=True)
-
-    def _one(self, selection: IndexSelection, snapshot: Snapshot) -> IndexPart:
-        def find() -> IndexPart:
-            searched = searched_index(snapshot, selection, self._request.query, self._now_milliseconds)
-            return search_index(searched, self._request, self._stop.check)
-
-        return _guarded(find)
 
     def _merged(
         self, parts: Sequence[IndexPart], failures: Sequence[FailureReport], *, timed_out: bool

@@ -17,6 +17,7 @@ from isthmus.engines.embedded.query.compiled import (
     Extent,
     all_of,
     constant,
+    everything,
     nothing,
     restricted,
 )
@@ -47,6 +48,7 @@ class SearchedIndex:
     query: Compiled
     limits: Compiled
     visible: VisibleFields
+    post_filter: Compiled | None = None
 
     def to_aggregate(self, check: Callable[[], None]) -> AggregatedIndex:
         """Answer the index as aggregations take it."""
@@ -67,7 +69,11 @@ class IndexPart:
 
 
 def searched_index(
-    snapshot: Snapshot, selection: IndexSelection, query: Json, now_milliseconds: int
+    snapshot: Snapshot,
+    selection: IndexSelection,
+    query: Json,
+    now_milliseconds: int,
+    post_filter: Json = None,
 ) -> SearchedIndex:
     """Compile a query for one index, within what the selection lets the caller see.
 
@@ -75,16 +81,21 @@ def searched_index(
     are the administrator's and see every field.
     """
     visible = VisibleFields(selection.field_access)
-    everything = context_of(snapshot, now_milliseconds)
-    context = replace(context_of(snapshot, now_milliseconds), is_visible=visible)
+    context = context_of(snapshot, now_milliseconds, visible)
     compiled = compile_query(_MATCH_ALL if query is None else query, context)
-    limits = all_of([compile_query(each, everything) for each in selection.document_filters])
-    return SearchedIndex(snapshot, context, restricted(compiled, limits), limits, visible)
+    kept = None if post_filter is None else compile_query(post_filter, context)
+    limits = everything()
+    if selection.document_filters:
+        unlimited = context_of(snapshot, now_milliseconds)
+        limits = all_of([compile_query(each, unlimited) for each in selection.document_filters])
+    return SearchedIndex(snapshot, context, restricted(compiled, limits), limits, visible, kept)
 
 
-def context_of(snapshot: Snapshot, now_milliseconds: int) -> QueryContext:
-    """Answer what a query needs to know of an index."""
-    return QueryContext(
+def context_of(
+    snapshot: Snapshot, now_milliseconds: int, visible: Callable[[str], bool] | None = None
+) -> QueryContext:
+    """Answer what a query needs to know of an index, and which of its fields exist for it."""
+    context = QueryContext(
         index_name=snapshot.name,
         mapping=snapshot.mapping,
         columns=snapshot.columns,
@@ -95,6 +106,7 @@ def context_of(snapshot: Snapshot, now_milliseconds: int) -> QueryContext:
         now_milliseconds=now_milliseconds,
         compile_clause=compile_clause,
     )
+    return context if visible is None else replace(context, is_visible=visible)
 
 
 def count_matches(searcher: tantivy.Searcher, clause: Compiled) -> int:
@@ -140,10 +152,12 @@ class _IndexSearch:
     def run(self) -> IndexPart:
         """Answer this index's part."""
         request = self._request
-        self._searched = replace(self._searched, query=self._above_minimum_score(self._searched.query))
+        if request.min_score is not None:
+            above = self._above_minimum_score(self._searched.query, request.min_score)
+            self._searched = replace(self._searched, query=above)
         clause = self._searched.query
-        if request.post_filter is not None:
-            clause = restricted(clause, compile_query(request.post_filter, self._searched.context))
+        if self._searched.post_filter is not None:
+            clause = restricted(clause, self._searched.post_filter)
         terminated_early: bool | None = None
         if request.terminate_after:
             narrowed = self._first_matches(clause, request.terminate_after)
@@ -202,9 +216,8 @@ class _IndexSearch:
         best = self._searcher.search(clause.query, limit=1, count=False).hits
         return best[0][0] if best else None
 
-    def _above_minimum_score(self, clause: Compiled) -> Compiled:
-        minimum = self._request.min_score
-        if minimum is None or clause.extent is Extent.NOTHING:
+    def _above_minimum_score(self, clause: Compiled, minimum: float) -> Compiled:
+        if clause.extent is Extent.NOTHING:
             return clause
         if clause.score is not None:
             return clause if clause.score >= minimum else nothing()

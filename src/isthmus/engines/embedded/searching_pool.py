@@ -29,16 +29,16 @@ class Stop:
     """Tells a running search to stop: because it was abandoned, or its time is over."""
 
     def __init__(self, timeout_seconds: float | None = None) -> None:
-        self._abandoned = threading.Event()
+        self._abandoned = False
         self._deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
 
     def abandon(self) -> None:
         """Stop the search at its next step."""
-        self._abandoned.set()
+        self._abandoned = True
 
     def check(self) -> None:
         """Raise :class:`Stopped` if the search is to stop. Called between its steps."""
-        if self._abandoned.is_set() or self.is_late:
+        if self._abandoned or self.is_late:
             raise Stopped
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from isthmus.engines.embedded.columns import SEQUENCE_COLUMN
 from isthmus.engines.embedded.searching_index import IndexPart
@@ -14,8 +14,7 @@ from isthmus.errors import Failure
 from isthmus.exchange import FailureReport, Hit, SearchRequest, TotalHits
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
+class _Placed(NamedTuple):
     """One document of one part: where it stands there."""
 
     part: IndexPart

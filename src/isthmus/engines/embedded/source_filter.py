@@ -84,13 +84,10 @@ class VisibleFields:
             )
             for entry in entries
         )
-
-    @property
-    def are_all(self) -> bool:
-        """Tell whether nothing is hidden."""
-        return all(
+        self.are_all = all(
             granted in _UNLIMITED and excepted is _matches_nothing for granted, excepted in self._entries
         )
+        """Whether nothing is hidden."""
 
     def __call__(self, path: str) -> bool:
         """Tell whether the field of that full path is visible."""

@@ -23,12 +23,14 @@ class Compiled:
     """A compiled clause.
 
     ``score`` is what every match scores where that is known beforehand, else None. With
-    ``extent`` NOTHING or EVERYTHING, ``query`` still is a query that does just that.
+    ``extent`` NOTHING or EVERYTHING, ``query`` still is a query that does just that. ``cost`` is about
+    how many documents matching has to look at, None where nobody can tell.
     """
 
     query: tantivy.Query
     score: float | None = None
     extent: Extent = Extent.SOMETHING
+    cost: int | None = None
 
 
 def everything(score: float = 1.0) -> Compiled:
@@ -38,19 +40,31 @@ def everything(score: float = 1.0) -> Compiled:
 
 def nothing() -> Compiled:
     """Answer the clause that no document matches."""
-    return Compiled(Query.empty_query(), 0.0, Extent.NOTHING)
+    return Compiled(Query.empty_query(), 0.0, Extent.NOTHING, 0)
 
 
-def constant(query: tantivy.Query, score: float = 1.0) -> Compiled:
+def constant(query: tantivy.Query, score: float = 1.0, cost: int | None = None) -> Compiled:
     """Answer a clause whose every match scores the same."""
-    return Compiled(Query.const_score_query(query, score), score)
+    return Compiled(Query.const_score_query(query, score), score, cost=cost)
+
+
+def cost_of_all(clauses: Sequence[Compiled]) -> int | None:
+    """Answer what a conjunction costs: the rarest clause leads."""
+    costs = [clause.cost for clause in clauses if clause.cost is not None]
+    return min(costs) * len(costs) if costs and len(costs) == len(clauses) else None
+
+
+def cost_of_any(clauses: Sequence[Compiled]) -> int | None:
+    """Answer what a disjunction costs: each clause is gone through."""
+    costs = [clause.cost for clause in clauses if clause.cost is not None]
+    return sum(costs) if len(costs) == len(clauses) else None
 
 
 def with_score(clause: Compiled, score: float) -> Compiled:
     """Answer the clause with this score for every match instead of its own."""
     if clause.extent is Extent.NOTHING:
         return clause
-    return Compiled(Query.const_score_query(clause.query, score), score, clause.extent)
+    return Compiled(Query.const_score_query(clause.query, score), score, clause.extent, clause.cost)
 
 
 def boosted(clause: Compiled, boost: float) -> Compiled:
@@ -58,7 +72,7 @@ def boosted(clause: Compiled, boost: float) -> Compiled:
     if boost == 1.0 or clause.extent is Extent.NOTHING:
         return clause
     score = None if clause.score is None else clause.score * boost
-    return Compiled(Query.boost_query(clause.query, boost), score, clause.extent)
+    return Compiled(Query.boost_query(clause.query, boost), score, clause.extent, clause.cost)
 
 
 def all_of(clauses: Sequence[Compiled]) -> Compiled:
@@ -70,7 +84,8 @@ def all_of(clauses: Sequence[Compiled]) -> Compiled:
         return everything(0.0)
     if len(selective) == 1:
         return with_score(selective[0], 0.0)
-    return constant(Query.boolean_query([(Occur.Must, clause.query) for clause in selective]), 0.0)
+    query = Query.boolean_query([(Occur.Must, clause.query) for clause in selective])
+    return constant(query, 0.0, cost_of_all(selective))
 
 
 def any_of(clauses: Sequence[Compiled]) -> Compiled:
@@ -82,7 +97,8 @@ def any_of(clauses: Sequence[Compiled]) -> Compiled:
         return nothing()
     if len(selective) == 1:
         return with_score(selective[0], 1.0)
-    return constant(Query.boolean_query([(Occur.Should, clause.query) for clause in selective]))
+    query = Query.boolean_query([(Occur.Should, clause.query) for clause in selective])
+    return constant(query, cost=cost_of_any(selective))
 
 
 def none_of(clause: Compiled) -> Compiled:
@@ -107,4 +123,4 @@ def restricted(clause: Compiled, restriction: Compiled) -> Compiled:
     query = Query.boolean_query(
         [(Occur.Must, clause.query), (Occur.Must, Query.const_score_query(restriction.query, 0.0))]
     )
-    return Compiled(query, clause.score)
+    return Compiled(query, clause.score, cost=cost_of_all([clause, restriction]))

@@ -105,6 +105,26 @@ _UNSUPPORTED: Final = frozenset(
 )
 
 
+#: clauses (a field of such a name is no harm) whose compiling builds an automaton or looks at terms
+_SLOW_TO_COMPILE: Final = frozenset(
+    {
+        "case_insensitive",
+        "fuzziness",
+        "fuzzy",
+        "match_bool_prefix",
+        "match_phrase_prefix",
+        "multi_match",
+        "prefix",
+        "query_string",
+        "range",
+        "regexp",
+        "simple_query_string",
+        "wildcard",
+    }
+)
+_FEW_NODES: Final = 100
+
+
 def compile_query(query: Json, context: QueryContext) -> Compiled:
     """Compile a whole query for one index, whatever was compiled with this context before.
 
@@ -137,6 +157,26 @@ def check_query(query: Json) -> None:
         # what an index refuses is reported by each index that is asked
         if failure.error_type != "query_shard_exception":
             raise
+
+
+def compiles_quickly(query: Json) -> bool:
+    """Tell whether compiling is sure to take some microseconds: few clauses, and no automaton to build."""
+    left = _FEW_NODES
+    waiting = [query]
+    while waiting:
+        node = waiting.pop()
+        left -= 1
+        if left < 0:
+            return False
+        if isinstance(node, dict):
+            if not _SLOW_TO_COMPILE.isdisjoint(node):
+                return False
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            if len(node) > left:
+                return False
+            waiting.extend(node)
+    return True
 
 
 @lru_cache(maxsize=1)

@@ -11,6 +11,8 @@ from isthmus.engines.embedded.query.compiled import (
     Extent,
     all_of,
     boosted,
+    cost_of_all,
+    cost_of_any,
     everything,
     none_of,
     nothing,
@@ -67,7 +69,8 @@ def _scoring(must: list[Compiled], should: list[Compiled], minimum: int) -> Comp
     optional = [(Occur.Should, clause.query) for clause in possible]
     minimum_of_library = minimum if optional and minimum > 0 else None
     query = Query.boolean_query([*required, *optional], minimum_of_library)
-    return Compiled(query, _known_score(must) if not possible else None)
+    cost = cost_of_all(must) if must else cost_of_any(possible) if minimum > 0 else None
+    return Compiled(query, _known_score(must) if not possible else None, cost=cost)
 
 
 def _known_score(must: list[Compiled]) -> float | None:
@@ -118,7 +121,8 @@ def best_of(clauses: list[Compiled], tie_breaker: float) -> Compiled:
         return nothing()
     if len(possible) == 1:
         return possible[0]
-    return Compiled(Query.disjunction_max_query([clause.query for clause in possible], tie_breaker))
+    query = Query.disjunction_max_query([clause.query for clause in possible], tie_breaker)
+    return Compiled(query, cost=cost_of_any(possible))
 
 
 def compile_boosting(body: Json, context: QueryContext) -> Compiled:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 import tantivy
@@ -85,7 +85,18 @@ class QueryContext:
 
     def anew(self) -> QueryContext:
         """Answer the same context with nothing spent yet."""
-        return replace(self, spent=_Spent())
+        return QueryContext(
+            self.index_name,
+            self.mapping,
+            self.columns,
+            self.schema,
+            self.analyzers,
+            self.index,
+            self.searcher,
+            self.now_milliseconds,
+            self.compile_clause,
+            self.is_visible,
+        )
 
     def field(self, path: str) -> QueryField | None:
         """Answer the field, or None where it is not mapped or not visible.
@@ -118,6 +129,10 @@ class QueryContext:
         if self.mapping.field(path) is not None:
             return [path] if self.is_visible(path) else []
         return [leaf.path for leaf in self.mapping.leaves_under(path) if self.is_visible(leaf.path)]
+
+    def frequency(self, column: str, term: str | int | float) -> int:  # noqa: PYI041 - both are meant
+        """Answer in about how many documents a term is; 0 where a query is only checked."""
+        return 0 if self.searcher is None else self.searcher.doc_freq(column, term)
 
     def exists(self, path: str) -> tantivy.Query:
         """Answer the query for documents that have a value in a leaf field."""

@@ -9,7 +9,15 @@ from tantivy import Occur, Query
 
 from isthmus.engines.embedded.analysis import Token
 from isthmus.engines.embedded.field_types import ColumnKind
-from isthmus.engines.embedded.query.compiled import Compiled, boosted, constant, everything, nothing
+from isthmus.engines.embedded.query.compiled import (
+    Compiled,
+    boosted,
+    constant,
+    cost_of_all,
+    cost_of_any,
+    everything,
+    nothing,
+)
 from isthmus.engines.embedded.query.context import QueryContext, QueryField
 from isthmus.engines.embedded.query.minimum_should_match import required_matches
 from isthmus.engines.embedded.query.patterns import expression_query, fuzzy_clause, read_fuzziness
@@ -101,14 +109,16 @@ def match_clause(field: QueryField, matching: Matching, context: QueryContext) -
     if len(clauses) == 1:
         return clauses[0]
     if parameters.word("operator", "or", ("or", "and")) == "and":
-        return Compiled(Query.boolean_query([(Occur.Must, clause.query) for clause in clauses]))
+        query = Query.boolean_query([(Occur.Must, clause.query) for clause in clauses])
+        return Compiled(query, cost=cost_of_all(clauses))
     minimum = 1
     specification = parameters.get("minimum_should_match")
     if specification is not None:
         minimum = max(1, required_matches(specification, len(clauses)))
         if minimum > len(clauses):
             return nothing()
-    return Compiled(Query.boolean_query([(Occur.Should, clause.query) for clause in clauses], minimum))
+    query = Query.boolean_query([(Occur.Should, clause.query) for clause in clauses], minimum)
+    return Compiled(query, cost=cost_of_any(clauses))
 
 
 def _whole_value(field: QueryField, matching: Matching, context: QueryContext) -> Compiled:
@@ -140,7 +150,8 @@ def _word(field: QueryField, word: str, parameters: Parameters, context: QueryCo
 
 
 def _exact_word(field: QueryField, word: str, context: QueryContext) -> Compiled:
-    return Compiled(Query.term_query(context.schema, field.column, word))
+    query = Query.term_query(context.schema, field.column, word)
+    return Compiled(query, cost=context.frequency(field.column, word))
 
 
 def tokens_of(field: QueryField, matching: Matching, context: QueryContext) -> list[Token]:

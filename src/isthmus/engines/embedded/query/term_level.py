@@ -69,8 +69,8 @@ def term_clause(field: QueryField, value: Json, context: QueryContext) -> Compil
     option = "position" if kind is ColumnKind.TEXT else "basic"
     query = Query.term_query(context.schema, field.column, term, index_option=option)
     if kind in (ColumnKind.TEXT, ColumnKind.KEYWORD) and field.type != "ip":
-        return Compiled(query)
-    return constant(query)
+        return Compiled(query, cost=context.frequency(field.column, term))
+    return constant(query, cost=context.frequency(field.column, term))
 
 
 def compile_terms(body: Json, context: QueryContext) -> Compiled:
@@ -148,7 +148,7 @@ def _ids(ids: list[str], context: QueryContext) -> Compiled:
             f"The number of terms [{len(ids)}] used in the Terms Query request has exceeded the allowed "
             f"maximum of [{MAXIMUM_TERMS}]."
         )
-    return constant(Query.term_set_query(context.schema, ID_COLUMN, ids))
+    return constant(Query.term_set_query(context.schema, ID_COLUMN, ids), cost=len(ids))
 
 
 def compile_exists(body: Json, context: QueryContext) -> Compiled:
