@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import shutil
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,14 +76,23 @@ class Api:
         return status, answer["error"]["reason"]
 
 
+@pytest.fixture(scope="session", name="deployment_database")
+def new_deployment_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the database of a deployment whose superuser has the usual password; it is only copied."""
+    path = tmp_path_factory.mktemp("security") / "node.sqlite"
+    database = Database.open(sqlite_url(path), Line.NODE)
+    asyncio.run(bootstrap_elastic(SqlSecurityRecords(database), Secret(PASSWORD), _cheap_passwords()))
+    database.close()
+    return path
+
+
 @pytest.fixture(name="api")
-async def fresh_api(tmp_path: Path) -> AsyncIterator[Api]:
-    """Give the security API of a fresh deployment whose superuser has the password ``changeme``."""
-    database = Database.open(sqlite_url(tmp_path / "node.sqlite"), Line.NODE)
-    records = SqlSecurityRecords(database)
-    passwords = Passwords(time_cost=1, memory_kibibytes=64)
-    await bootstrap_elastic(records, Secret("changeme"), passwords)
-    security = build_security(records, SystemClock(), passwords)
+async def fresh_api(tmp_path: Path, deployment_database: Path) -> AsyncIterator[Api]:
+    """Give the security API of a fresh deployment."""
+    path = tmp_path / "node.sqlite"
+    shutil.copyfile(deployment_database, path)
+    database = Database.open(sqlite_url(path), Line.NODE)
+    security = build_security(SqlSecurityRecords(database), SystemClock(), _cheap_passwords())
     router: ElasticsearchRouter = Router()
     security_users.register(router, security.users)
     security_roles.register(router, security.roles)
@@ -90,3 +101,7 @@ async def fresh_api(tmp_path: Path) -> AsyncIterator[Api]:
     security_api_key_grant.register(router, security.api_keys, security.authenticator)
     yield Api(DataApi(router, security.authenticator))
     database.close()
+
+
+def _cheap_passwords() -> Passwords:
+    return Passwords(time_cost=1, memory_kibibytes=64)

@@ -6,9 +6,9 @@ from typing import Any
 
 import orjson
 import pytest
-from security_api_client import Api, basic, fresh_api
+from security_api_client import Api, basic, fresh_api, new_deployment_database
 
-__all__ = ["fresh_api"]
+__all__ = ["fresh_api", "new_deployment_database"]
 
 
 async def test_a_users_life(api: Api) -> None:

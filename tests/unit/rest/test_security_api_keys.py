@@ -6,9 +6,9 @@ import base64
 from typing import Any
 
 import pytest
-from security_api_client import Api, basic, fresh_api
+from security_api_client import Api, basic, fresh_api, new_deployment_database
 
-__all__ = ["fresh_api"]
+__all__ = ["fresh_api", "new_deployment_database"]
 
 KEYS = "/_security/api_key"
 CROSS = "/_security/cross_cluster/api_key"
