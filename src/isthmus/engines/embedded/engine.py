@@ -78,13 +78,11 @@ class EmbeddedEngine:
         self._creating = asyncio.Lock()
         self._indices: dict[IndexName, EmbeddedIndex] = {}
         self._directories: dict[IndexName, Path] = {}
-        for path in sorted(each for each in directory.iterdir() if each.is_dir()):
-            metadata = load_metadata(path)
-            if metadata is None:
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                self._add(path, IndexWriter(path, metadata, self._clock))
-        self._finish_alias_changes()
+        try:
+            self._find_indices()
+        except BaseException:
+            self._lock_file.close()
+            raise
 
     def indices(self) -> Mapping[IndexName, IndexDescription]:
         """Answer every index as it is now."""
@@ -226,11 +224,22 @@ class EmbeddedEngine:
         check_write_indices(after)
 
     def _finish_alias_changes(self) -> None:
-        for name, aliases in read_alias_journal(self._directory).items():
+        unfinished = read_alias_journal(self._directory)
+        for name, aliases in unfinished.items():
             index = self._indices.get(name)
             if index is not None:
                 index.restore_aliases(aliases)
-        remove_alias_journal(self._directory)
+        if unfinished:
+            remove_alias_journal(self._directory)
+
+    def _find_indices(self) -> None:
+        for path in sorted(each for each in self._directory.iterdir() if each.is_dir()):
+            metadata = load_metadata(path)
+            if metadata is None:
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                self._add(path, IndexWriter(path, metadata, self._clock))
+        self._finish_alias_changes()
 
     def _add(self, path: Path, writer: IndexWriter) -> None:
         name = writer.state.metadata.name

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from isthmus.engines.embedded.index_settings import write_block
 from isthmus.engines.embedded.snapshot import Snapshot, SourceRow
-from isthmus.engines.embedded.store_records import Operation
+from isthmus.engines.embedded.store_records import Operation, is_possible_id
 from isthmus.engines.embedded.writer import IndexState, IndexWriter
 from isthmus.errors import Failure, index_not_found
 from isthmus.exchange import (
@@ -96,6 +96,8 @@ class EmbeddedIndex:
     async def get(self, document_id: str) -> StoredDocument | None:
         """Answer the document as last written."""
         await self.open()
+        if not is_possible_id(document_id):
+            return None
 
         def work() -> Operation | None:
             with self._writer.store.reading() as transaction:

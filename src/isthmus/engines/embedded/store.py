@@ -15,6 +15,7 @@ A transaction is on disk (fdatasync) before :meth:`DocumentStore.write` returns.
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -42,6 +43,8 @@ logger = logging.getLogger(__name__)
 INITIAL_MAP_BYTES: Final = 1 << 34
 """Address space for one index, not disk or memory: 16 GiB, doubled when it is full."""
 
+#: with less than this left a disk is as good as full
+_FULL_DISK_BYTES: Final = 1 << 20
 _TABLES: Final = ("current", "operations", "superseded", "tombstones", "state")
 _MAXIMUM_READERS: Final = 510
 _NEXT_SEQUENCE: Final = b"next_seq_no"
@@ -180,6 +183,7 @@ class DocumentStore:
 
     def __init__(self, path: Path, *, map_bytes: int = INITIAL_MAP_BYTES) -> None:
         """Open the store, making it where there is none. Raises ``lmdb.Error`` where that fails."""
+        self._path = path
         data = path / "data.mdb"
         size = data.stat().st_size if data.exists() else 0
         self._map_bytes = max(map_bytes, 2 * size)
@@ -209,7 +213,7 @@ class DocumentStore:
             except lmdb.MapFullError:
                 self._grow()
             except lmdb.Error as error:
-                raise storage_failure(error) from error
+                raise storage_failure(error, free_bytes=shutil.disk_usage(self._path).free) from error
 
     def read(self, work: Callable[[StoreTransaction], T]) -> T:
         """Run the work on what is stored now."""
@@ -275,9 +279,15 @@ class DocumentStore:
                 self._gate.notify_all()
 
 
-def storage_failure(error: BaseException) -> Failure:
-    """Answer the failure for a store or a disk that does not take what it is given."""
-    if isinstance(error, lmdb.DiskError) or "No space left" in str(error):
+def storage_failure(error: BaseException, *, free_bytes: int | None = None) -> Failure:
+    """Answer the failure for a store or a disk that does not take what it is given.
+
+    ``free_bytes``: what the disk has left, where known. LMDB calls a write that a full disk cut short an
+    input/output error, so the text of the error alone does not tell.
+    """
+    full = ("No space left", "Disk quota exceeded", "File too large")
+    cut_short = free_bytes is not None and free_bytes < _FULL_DISK_BYTES
+    if isinstance(error, lmdb.DiskError) or cut_short or any(each in str(error) for each in full):
         return Failure(
             FailureKind.TOO_MANY_REQUESTS,
             "cluster_block_exception",

@@ -131,8 +131,7 @@ class _Batch:
                     "document_missing_exception",
                     f"[{document_id}]: document missing",
                 )
-            version = 1 if current is None else current.version + 1
-            return self._index(document_id, initial, version, current)
+            return self._index(document_id, initial, next_version(operation, document_id, current), current)
         check_condition(operation, document_id, current)
         stored = self._transaction.operation(current.seq_no)
         if stored is None:  # cannot happen: the operation of a live document is never dropped
@@ -140,7 +139,7 @@ class _Batch:
         source = update.applied_to(stored.source)
         if source is None:
             return self._outcome(document_id, "noop", current.version, current.seq_no)
-        return self._index(document_id, source, current.version + 1, current)
+        return self._index(document_id, source, next_version(operation, document_id, current), current)
 
     def _index(self, document_id: str, source: bytes, version: int, current: Current | None) -> WriteOutcome:
         parsed = self._parser.parse(document_id, source)

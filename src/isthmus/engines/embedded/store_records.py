@@ -61,6 +61,14 @@ def sequence_of(key: bytes) -> int:
     return int(_SEQUENCE.unpack(key)[0])
 
 
+def is_possible_id(document_id: str) -> bool:
+    """Tell whether a document may have this id at all."""
+    try:
+        return 0 < len(document_id.encode()) <= MAXIMUM_ID_BYTES
+    except UnicodeEncodeError:
+        return False
+
+
 def id_key(document_id: str) -> bytes:
     """Answer an id as a key; one byte too long for a key is kept by its digest."""
     key = document_id.encode()

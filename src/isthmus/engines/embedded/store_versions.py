@@ -8,6 +8,7 @@ from isthmus.engines.embedded.store_records import MAXIMUM_ID_BYTES, Current
 from isthmus.errors import Failure, FailureKind, illegal_argument, validation_failure
 from isthmus.exchange import WriteKind, WriteOperation
 
+_HIGHEST_VERSION: Final = (1 << 63) - 1
 _EXTERNAL: Final = frozenset({"external", "external_gte"})
 _NO_INTERNAL_VERSIONS: Final = (
     "internal versioning can not be used for optimistic concurrency control. "
@@ -65,7 +66,7 @@ def _check_create(operation: WriteOperation, *, external: bool, conditional: boo
 def _check_external(operation: WriteOperation, *, conditional: bool) -> None:
     if operation.kind is WriteKind.UPDATE:
         raise validation_failure(_NO_INTERNAL_VERSIONS)
-    if operation.version is None or not 0 <= operation.version < 1 << 63:
+    if operation.version is None or not 0 <= operation.version <= _HIGHEST_VERSION:
         shown = -1 if operation.version is None else operation.version
         raise validation_failure(
             f"illegal version value [{shown}] for version type [{operation.version_type.upper()}]"
@@ -81,7 +82,11 @@ def next_version(operation: WriteOperation, document_id: str, current: Current |
     check_condition(operation, document_id, current)
     if operation.version_type in _EXTERNAL and operation.version is not None:
         return _external_version(operation, operation.version, document_id, current)
-    return 1 if current is None else current.version + 1
+    if current is None:
+        return 1
+    if current.version >= _HIGHEST_VERSION:
+        raise version_conflict(document_id, f"no version is higher than the current one [{current.version}]")
+    return current.version + 1
 
 
 def check_condition(operation: WriteOperation, document_id: str, current: Current | None) -> None:

@@ -227,7 +227,11 @@ class IndexWriter:
     def release(self) -> None:
         """Give back what only writing needs. The index stays open for reading."""
         if self._open is not None and not self.is_dirty:
-            self._open.search.close_writer()
+            try:
+                self._open.search.close_writer()
+            except SearchLibraryError:
+                # what was committed stays; the next write opens another
+                logger.exception("search library did not end its merges", extra=self._fields())
 
     def close(self) -> None:
         """Make everything visible to the next start, and release the files."""
