@@ -2,8 +2,7 @@
 
 A short list on purpose. Clients and tools set these as a matter of course; they steer the
 placement of shards on many machines, of which one node has none to place, so keeping and answering them
-is all there is to do. Every other setting is refused by name. The list is documented in
-``docs/protocol.md``'s neighbour, the settings page, and tested.
+is all there is to do. Every other setting is refused by name. ``docs/protocol.md`` has the list too.
 """
 
 from __future__ import annotations

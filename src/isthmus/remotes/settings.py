@@ -97,6 +97,8 @@ _ALIAS_SETTINGS: Final[Mapping[str, _AliasSetting]] = {
     "proxy_socket_connections": _AliasSetting(read_connections, ConnectionMode.PROXY),
     "server_name": _AliasSetting(read_server_name, ConnectionMode.PROXY),
 }
+#: the settings that an alias has
+ALIAS_SETTING_NAMES: Final = tuple(_ALIAS_SETTINGS)
 
 
 def credentials_name(alias: str) -> str:

@@ -185,6 +185,7 @@ class RemoteInterface:
             features=(ZSTANDARD,),
             key_id=incoming.key.id,
             key_name=incoming.key.name,
+            key_expires_milliseconds=incoming.key.expires_milliseconds,
         )
 
     async def _ping(self, incoming: _Incoming) -> Pong:
