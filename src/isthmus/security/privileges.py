@@ -60,6 +60,12 @@ OWN_API_KEY_ACTIONS: Final = tuple(
     f"{_SECURITY}api_key/{verb}" for verb in ("create", "get", "invalidate", "query", "update", "bulk_update")
 )
 _ALL_CLUSTER: Final = ("cluster:*", "indices:admin/template/*", "indices:admin/index_template/*")
+_TRANSFORM_MONITOR: Final = ("cluster:monitor/data_frame/*", "cluster:monitor/transform/*")
+_TRANSFORM_ALL: Final = ("cluster:admin/data_frame/*", "cluster:admin/transform/*", *_TRANSFORM_MONITOR)
+_INFERENCE: Final = (
+    "cluster:monitor/xpack/inference*",
+    "cluster:monitor/xpack/ml/trained_models/deployment/infer",
+)
 
 _CLUSTER: Final[Mapping[str, Actions]] = {
     "none": NO_ACTIONS,
@@ -82,7 +88,11 @@ _CLUSTER: Final[Mapping[str, Actions]] = {
     "manage": Actions(_ALL_CLUSTER, excluded=(f"{_SECURITY}*",)),
     "manage_api_key": Actions((f"{_SECURITY}api_key/*",)),
     "manage_autoscaling": Actions(("cluster:admin/autoscaling/*",)),
+    "manage_behavioral_analytics": Actions(("cluster:admin/xpack/application/analytics/*",)),
     "manage_ccr": Actions(("cluster:admin/xpack/ccr/*", "cluster:monitor/state", _HAS_PRIVILEGES)),
+    "manage_connector": Actions(("cluster:admin/xpack/connector/*",)),
+    "manage_data_frame_transforms": Actions(_TRANSFORM_ALL),
+    "manage_data_stream_global_retention": Actions(("cluster:admin/data_stream/global_retention/*",)),
     "manage_enrich": Actions(("cluster:admin/xpack/enrich/*",)),
     "manage_ilm": Actions(("cluster:admin/ilm/*",)),
     "manage_index_templates": Actions(
@@ -92,6 +102,7 @@ _CLUSTER: Final[Mapping[str, Actions]] = {
             "cluster:admin/component_template/*",
         )
     ),
+    "manage_inference": Actions(("cluster:admin/xpack/inference/*", *_INFERENCE)),
     "manage_ingest_pipelines": Actions(("cluster:admin/ingest/pipeline/*",)),
     "manage_logstash_pipelines": Actions(("cluster:admin/logstash/pipeline/*",)),
     "manage_ml": Actions(("cluster:admin/xpack/ml/*", "cluster:monitor/xpack/ml/*")),
@@ -102,6 +113,9 @@ _CLUSTER: Final[Mapping[str, Actions]] = {
     "manage_saml": Actions(
         (f"{_SECURITY}saml/*", f"{_SECURITY}token/invalidate", f"{_SECURITY}token/refresh")
     ),
+    "manage_search_application": Actions(("cluster:admin/xpack/application/search_application/*",)),
+    "manage_search_query_rules": Actions(("cluster:admin/xpack/query/rules/*",)),
+    "manage_search_synonyms": Actions(("cluster:admin/synonyms/*", "cluster:admin/synonym_rules/*")),
     "manage_security": Actions((f"{_SECURITY}*",), excluded=(f"{_SECURITY}delegate_pki",)),
     "manage_service_account": Actions((f"{_SECURITY}service_account/*",)),
     "manage_slm": Actions(
@@ -113,14 +127,7 @@ _CLUSTER: Final[Mapping[str, Actions]] = {
         )
     ),
     "manage_token": Actions((f"{_SECURITY}token/*",)),
-    "manage_transform": Actions(
-        (
-            "cluster:admin/data_frame/*",
-            "cluster:monitor/data_frame/*",
-            "cluster:monitor/transform/*",
-            "cluster:admin/transform/*",
-        )
-    ),
+    "manage_transform": Actions(_TRANSFORM_ALL),
     "manage_user_profile": Actions((f"{_SECURITY}profile/*",)),
     "manage_watcher": Actions(("cluster:admin/xpack/watcher/*", "cluster:monitor/xpack/watcher/*")),
     "monitor": Actions(
@@ -131,7 +138,19 @@ _CLUSTER: Final[Mapping[str, Actions]] = {
             "indices:admin/index_template/get",
         )
     ),
+    "monitor_connector": Actions(
+        (
+            "cluster:admin/xpack/connector/get",
+            "cluster:admin/xpack/connector/list",
+            "cluster:admin/xpack/connector/sync_job/get",
+            "cluster:admin/xpack/connector/sync_job/list",
+        )
+    ),
+    "monitor_data_frame_transforms": Actions(_TRANSFORM_MONITOR),
+    "monitor_data_stream_global_retention": Actions(("cluster:monitor/data_stream/global_retention/*",)),
     "monitor_enrich": Actions(("cluster:monitor/xpack/enrich/*", "cluster:admin/xpack/enrich/get")),
+    "monitor_esql": Actions(("cluster:monitor/xpack/esql/*",)),
+    "monitor_inference": Actions(_INFERENCE),
     "monitor_ml": Actions(("cluster:monitor/xpack/ml/*",)),
     "monitor_rollup": Actions(("cluster:monitor/xpack/rollup/*",)),
     "monitor_snapshot": Actions(
@@ -143,8 +162,9 @@ _CLUSTER: Final[Mapping[str, Actions]] = {
     ),
     "monitor_stats": Actions(("cluster:monitor/stats*",)),
     "monitor_text_structure": Actions(("cluster:monitor/text_structure/*",)),
-    "monitor_transform": Actions(("cluster:monitor/data_frame/*", "cluster:monitor/transform/*")),
+    "monitor_transform": Actions(_TRANSFORM_MONITOR),
     "monitor_watcher": Actions(("cluster:monitor/xpack/watcher/*",)),
+    "post_behavioral_analytics_event": Actions(("cluster:admin/xpack/application/analytics/post_event",)),
     "read_ccr": Actions(("cluster:monitor/state", _HAS_PRIVILEGES)),
     "read_ilm": Actions(("cluster:admin/ilm/get", "cluster:admin/ilm/operation_mode/get")),
     "read_pipeline": Actions(("cluster:admin/ingest/pipeline/get", "cluster:admin/ingest/pipeline/simulate")),
