@@ -206,7 +206,8 @@ class Authenticator:
         if key is None or problem is not None:
             raise _rest_key_refused(f"invalid credentials for API key [{credentials.key_id}]")
         if key.type is not ApiKeyType.REST:
-            raise _rest_key_refused(
+            # Told outright, unlike what is wrong with a key: whoever sends this has the key.
+            raise unauthenticated(
                 f"authentication expected API key type of [rest], but API key [{key.id}] has type "
                 f"[{key.type.value}]: a cross-cluster API key is for remote clusters only and cannot be used "
                 "on the REST interface"

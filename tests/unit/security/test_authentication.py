@@ -350,7 +350,7 @@ async def test_a_cross_cluster_key_is_for_remote_clusters_only(security: Securit
     assert await security.authenticator.authenticate_cross_cluster(encoded) == verified
     failure = await refusal(security, {"authorization": f"ApiKey {encoded}"})
     assert failure.kind is FailureKind.UNAUTHENTICATED
-    assert "cross-cluster API key" in str(failure.metadata["additional_unsuccessful_credentials"])
+    assert f"API key [{key.id}] has type [cross_cluster]" in failure.reason
 
 
 async def cross_cluster_refusal(security: Security, credentials: str) -> str:
