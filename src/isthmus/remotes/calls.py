@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from isthmus.errors import Failure, FailureKind, Fault
@@ -21,10 +20,7 @@ from isthmus.remotes.protocol import (
     BODY_ENCODING,
     CONTENT_TYPE,
     MAXIMUM_REQUEST_BYTES,
-    OPAQUE_ID,
-    REQUEST_ID,
     TIMEOUT_MILLISECONDS,
-    TRACE_PARENT,
     ZSTANDARD,
     Action,
     compressed_or_none,
@@ -34,6 +30,7 @@ from isthmus.remotes.protocol import (
 )
 from isthmus.remotes.retry import AttemptEnd, may_repeat
 from isthmus.remotes.setting_values import Compression
+from isthmus.remotes.trace import current_trace
 
 #: the longest that any request may take: a net below the caller's own deadline, which is shorter
 DEFAULT_CALL_TIMEOUT_SECONDS: Final = 300.0
@@ -43,27 +40,6 @@ _OK: Final = 200
 _UNAUTHENTICATED: Final = 401
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """What lets an operator find one request again on the other side. None: not given."""
-
-    request_id: str | None = None
-    opaque_id: str | None = None
-    trace_parent: str | None = None
-
-    def headers(self) -> list[tuple[str, str]]:
-        """Answer the headers that carry this on."""
-        given = (
-            (REQUEST_ID, self.request_id),
-            (OPAQUE_ID, self.opaque_id),
-            (TRACE_PARENT, self.trace_parent),
-        )
-        return [(name, value) for name, value in given if value]
-
-
-NO_TRACE: Final = Trace()
 
 
 class RemoteCalls:
@@ -84,7 +60,6 @@ class RemoteCalls:
         record: Record,
         answer_type: type[T],
         *,
-        trace: Trace = NO_TRACE,
         timeout_seconds: float = DEFAULT_CALL_TIMEOUT_SECONDS,
     ) -> T:
         """Ask one action and answer what comes back.
@@ -97,7 +72,7 @@ class RemoteCalls:
             raise too_large(MAXIMUM_REQUEST_BYTES)
         try:
             async with asyncio.timeout(timeout_seconds):
-                answer = await self._send(action, body, trace, timeout_seconds)
+                answer = await self._send(action, body, timeout_seconds)
         except TimeoutError:
             raise _remote_fault(
                 FailureKind.TIMED_OUT,
@@ -114,9 +89,10 @@ class RemoteCalls:
             wait_seconds = min(wait_seconds, _SHORT_WAIT_SECONDS)
         await self.link.ensure_connected(wait_seconds, insist=not settings.skip_unavailable)
 
-    async def _send(self, action: Action, body: bytes, trace: Trace, timeout_seconds: float) -> Answer:
+    async def _send(self, action: Action, body: bytes, timeout_seconds: float) -> Answer:
         """Send until :mod:`isthmus.remotes.retry` says that what happened is final."""
         timeout = (TIMEOUT_MILLISECONDS, str(int(timeout_seconds * 1000)))
+        extra_headers = [timeout, *current_trace().headers()]
         attempts = 0
         while True:
             if not self.link.connected:
@@ -127,7 +103,7 @@ class RemoteCalls:
             key = link.key
             attempts += 1
             try:
-                answer = await connection.request(_request(link, action, body, [timeout, *trace.headers()]))
+                answer = await connection.request(_request(link, action, body, extra_headers))
             except ConnectionLost as lost:
                 idle = was_used and not lost.answer_begun
                 end = AttemptEnd.IDLE_CONNECTION_WAS_CLOSED if idle else AttemptEnd.CONNECTION_LOST

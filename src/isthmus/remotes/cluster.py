@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from isthmus.exchange import Json, SearchRequest, SearchResult
 from isthmus.names import ClusterAlias, IndicesOptions
-from isthmus.remotes.calls import NO_TRACE, RemoteCalls, Trace
+from isthmus.remotes.calls import RemoteCalls
 from isthmus.remotes.dialling import LinkContext
 from isthmus.remotes.link import Link
 from isthmus.remotes.protocol import (
@@ -72,14 +72,14 @@ class RemoteCluster:
         """Send requests over this link from now on."""
         self._calls.link = link
 
-    def search_target(self, principal: Principal, trace: Trace = NO_TRACE) -> RemoteSearchTarget:
+    def search_target(self, principal: Principal) -> RemoteSearchTarget:
         """Answer this cluster as the caller may search it.
 
         Raises a 403 ``security_exception`` when no privilege of the caller applies to this alias: nothing
         is sent then.
         """
         subject = remote_subject(principal, self.alias, SEARCH_ACTION)
-        return RemoteSearchTarget(self._calls, subject, trace)
+        return RemoteSearchTarget(self._calls, subject)
 
     async def count(
         self,
@@ -87,19 +87,17 @@ class RemoteCluster:
         expressions: tuple[str, ...],
         options: IndicesOptions,
         query: Json = None,
-        trace: Trace = NO_TRACE,
     ) -> CountAnswer:
         """Count the matching documents there, as the caller may see them; raises like a search."""
         subject = remote_subject(principal, self.alias, SEARCH_ACTION)
         call = CountCall(caller=subject, expressions=expressions, options=options, query=query)
-        return await self._calls.call(Action.COUNT, call, CountAnswer, trace=trace)
+        return await self._calls.call(Action.COUNT, call, CountAnswer)
 
     async def resolve(
         self,
         principal: Principal,
         expressions: tuple[str, ...] | None,
         options: IndicesOptions,
-        trace: Trace = NO_TRACE,
     ) -> ClusterResolution:
         """Find out whether this cluster can be reached and, given expressions, has matching indices.
 
@@ -110,10 +108,10 @@ class RemoteCluster:
         await self.link.ensure_connected(self.settings.initial_connect_timeout_seconds, insist=True)
         matching = None
         if expressions is None:
-            await self._calls.call(Action.PING, Pong(), Pong, trace=trace)
+            await self._calls.call(Action.PING, Pong(), Pong)
         else:
             call = ResolveCall(caller=subject, expressions=expressions, options=options)
-            answer = await self._calls.call(Action.RESOLVE, call, ResolveAnswer, trace=trace)
+            answer = await self._calls.call(Action.RESOLVE, call, ResolveAnswer)
             matching = answer.matching_indices
         welcome = self.link.welcome
         if welcome is None:
@@ -150,11 +148,10 @@ class RemoteSearchTarget:
 
     calls: RemoteCalls
     subject: RemoteSubject
-    trace: Trace = NO_TRACE
 
     def search(
         self, expressions: tuple[str, ...], options: IndicesOptions, request: SearchRequest
     ) -> Awaitable[SearchResult]:
         """Search over there; raises :class:`Failure` with fault REMOTE for what the far side did."""
         call = SearchCall(caller=self.subject, expressions=expressions, options=options, request=request)
-        return self.calls.call(Action.SEARCH, call, SearchResult, trace=self.trace)
+        return self.calls.call(Action.SEARCH, call, SearchResult)

@@ -29,6 +29,7 @@ from isthmus.remotes.address import HostAndPort
 from isthmus.remotes.records import NodeIdentity
 from isthmus.remotes.registry import Remotes
 from isthmus.remotes.settings import RemoteSettings, credentials_name
+from isthmus.remotes.trace import NO_TRACE, current_trace
 from isthmus.rest.remote.interface import RemoteInterface
 from isthmus.rest.serving import HttpServer
 from isthmus.security.principal import IndexPrivileges, Principal, RemoteIndexPrivileges, RoleDescriptor
@@ -99,6 +100,7 @@ class FakeEngine:
     def __init__(self, **documents: Sequence[str]) -> None:
         self.documents = {IndexName(name): list(ids) for name, ids in documents.items()}
         self.searches = 0
+        self.trace = NO_TRACE
         self.cancelled = 0
         self.hold: asyncio.Event | None = None
         self.searching = asyncio.Event()
@@ -112,6 +114,7 @@ class FakeEngine:
     async def search(self, selections: Sequence[IndexSelection], request: SearchRequest) -> SearchResult:
         """Answer every document of the selected indices, after `hold` where there is one."""
         self.searches += 1
+        self.trace = current_trace()
         self.searching.set()
         if self.hold is not None:
             try:

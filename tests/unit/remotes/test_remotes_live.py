@@ -10,15 +10,15 @@ from remotes_harness import ALIAS, FarCluster, Near, NearFactory, reader, until
 from isthmus.errors import Failure, FailureKind, Fault
 from isthmus.exchange import SearchRequest
 from isthmus.names import IndicesOptions
-from isthmus.remotes.calls import Trace
 from isthmus.remotes.setting_values import Compression
+from isthmus.remotes.trace import begin_trace
 
 OPTIONS = IndicesOptions()
 
 
-async def search(near: Near, *expressions: str, trace: Trace | None = None) -> list[str]:
+async def search(near: Near, *expressions: str) -> list[str]:
     """Search as ann and answer the ids found."""
-    target = near.remotes.get(ALIAS).search_target(reader("*"), trace or Trace())
+    target = near.remotes.get(ALIAS).search_target(reader("*"))
     result = await target.search(expressions or ("logs-*",), OPTIONS, SearchRequest(size=100))
     return [hit.id for hit in result.hits]
 
@@ -254,10 +254,14 @@ async def test_changed_settings_open_new_connections(near: Near, far: FarCluster
 
 
 async def test_headers_of_the_trace_travel_and_cannot_be_forged(near: Near, far: FarCluster) -> None:
-    """An opaque id with line breaks arrives harmless: it cannot add a header of its own."""
+    """The opaque id arrives; one with line breaks arrives harmless and adds no header of its own."""
     await connect(near, far)
-    trace = Trace(opaque_id="a\r\nauthorization: ApiKey stolen\r\n\r\nPOST /", trace_parent="00-ab-cd-01")
-    assert await search(near, trace=trace) == ["1", "2", "3"]
+    for opaque_id, arrives in (("job 7", "job 7"), ("a\r\nauthorization: ApiKey stolen", "a%0D%0A")):
+        begin_trace({"x-opaque-id": opaque_id, "traceparent": "00-ab-cd-01"})
+        assert await search(near) == ["1", "2", "3"]
+        assert far.engine.trace.opaque_id is not None
+        assert far.engine.trace.opaque_id.startswith(arrives)
+        assert far.engine.trace.trace_parent == "00-ab-cd-01"
     assert "stolen" not in far.keys.used
 
 

@@ -13,6 +13,7 @@ from uuid import uuid4
 import orjson
 
 from isthmus.errors import Failure, FailureKind
+from isthmus.remotes.trace import begin_trace
 from isthmus.rest.elasticsearch.call import Call, ElasticsearchRouter, Handler, unrecognized_parameters
 from isthmus.rest.elasticsearch.errors import failure_response
 from isthmus.rest.elasticsearch.media_types import JSON, parse_content_type, response_content_type
@@ -50,6 +51,7 @@ class DataApi:
 
     async def handle(self, request: Request) -> Response:
         """Answer the request. Raises nothing but :class:`asyncio.CancelledError`."""
+        begin_trace(request.headers)  # what is asked of remote clusters for it can be found again there
         try:
             response = await self._answer(request)
         except Failure as failure:

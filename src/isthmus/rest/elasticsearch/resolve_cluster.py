@@ -14,7 +14,6 @@ from typing import Any, Final
 from isthmus.errors import Failure, FailureKind, illegal_argument
 from isthmus.exchange import Engine
 from isthmus.names import ClusterAlias, IndicesOptions, group_by_cluster
-from isthmus.remotes.calls import Trace
 from isthmus.remotes.cluster import RemoteCluster
 from isthmus.remotes.records import NodeIdentity
 from isthmus.remotes.registry import Remotes
@@ -98,7 +97,7 @@ async def _resolve_remote(
     described: dict[str, Any] = {"connected": False, "skip_unavailable": cluster.skip_unavailable}
     try:
         async with asyncio.timeout(timeout_seconds):
-            resolution = await cluster.resolve(call.principal, expressions, options, _trace(call))
+            resolution = await cluster.resolve(call.principal, expressions, options)
     except TimeoutError:
         described["error"] = _TIMED_OUT
         return described
@@ -140,11 +139,6 @@ def _version(number: str, wire: str, index: str) -> dict[str, str]:
         "minimum_wire_compatibility_version": wire,
         "minimum_index_compatibility_version": index,
     }
-
-
-def _trace(call: Call) -> Trace:
-    headers = call.request.headers
-    return Trace(opaque_id=headers.get("x-opaque-id"), trace_parent=headers.get("traceparent"))
 
 
 def _require_no_index_options(parameters: Mapping[str, str]) -> None:

@@ -45,6 +45,7 @@ from isthmus.remotes.protocol import (
     too_large,
 )
 from isthmus.remotes.records import NodeIdentity
+from isthmus.remotes.trace import begin_trace, current_trace
 from isthmus.rest.http import Request, Response, json_response
 from isthmus.rest.remote.statuses import STATUS_OF_KIND
 from isthmus.search.local import SEARCH_ACTION, LocalCluster
@@ -100,6 +101,8 @@ class RemoteInterface:
 
     async def handle(self, request: Request) -> Response:
         """Answer the request. Raises nothing but :class:`asyncio.CancelledError`."""
+        # What is asked of a third cluster on behalf of this request can be found again there as well.
+        begin_trace(request.headers)
         try:
             return await self._answer(request)
         except Failure as failure:
@@ -107,7 +110,10 @@ class RemoteInterface:
         except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
             raise
         except BaseException:  # a panic of an engine written in Rust is no Exception
-            logger.exception("request of a remote cluster failed inside the server")
+            logger.exception(
+                "request of a remote cluster failed inside the server",
+                extra={"path": request.path[:200], "opaque_id": current_trace().opaque_id},
+            )
             return self.refuse(
                 Failure(FailureKind.INTERNAL, "exception", "internal error of the remote cluster")
             )
