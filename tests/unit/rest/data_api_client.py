@@ -153,7 +153,9 @@ class DataApiClient:
         assert isinstance(response.body, bytes)
         return Answer(response.status, response.body, response.content_type, dict(response.headers))
 
-    async def bulk(self, *lines: Any, target: str = "/_bulk") -> Answer:
+    async def bulk(
+        self, *lines: Any, target: str = "/_bulk", headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """Send lines, each JSON text or a value."""
         text = b"".join((line if isinstance(line, bytes) else orjson.dumps(line)) + b"\n" for line in lines)
-        return await self("POST", target, text, {"content-type": "application/x-ndjson"})
+        return await self("POST", target, text, {"content-type": "application/x-ndjson", **(headers or {})})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -114,7 +114,8 @@ class Bulk:
             items = await asyncio.to_thread(parse_bulk, body, defaults)
         run = _Run(call.principal, refresh, source_filter_of(parameters), [{} for _ in items])
         for index, prepared in (await self._prepared(run, items)).items():
-            await self._write(run, index, prepared)
+            for batch in _batches(prepared):
+                await self._write(run, index, batch)
         took_milliseconds = int((time.monotonic() - started) * 1000)
         return json_response({"errors": run.errors, "took": took_milliseconds, "items": run.outcomes})
 
@@ -177,6 +178,17 @@ class Bulk:
                     shown["get"] = updated_object(document, one.wanted)
             shown["status"] = status_of(outcome)
             run.outcomes[one.position] = {one.item.kind.value: shown}
+
+
+def _batches(prepared: Sequence[_Prepared]) -> Iterator[Sequence[_Prepared]]:
+    """Cut after each item whose document is wanted back: a later item may change it again."""
+    begin = 0
+    for position, one in enumerate(prepared, start=1):
+        if one.wanted is not None and one.wanted.enabled:
+            yield prepared[begin:position]
+            begin = position
+    if begin < len(prepared):
+        yield prepared[begin:]
 
 
 def _prepare(run: _Run, position: int, item: BulkItem) -> _Prepared:

@@ -51,18 +51,18 @@ def parse_create_index(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[st
             raise Failure(
                 FailureKind.INVALID_REQUEST, "parse_exception", f"unknown key [{name[:100]}] for create index"
             )
-    mappings = body.get("mappings") or {}
-    if not isinstance(mappings, dict):
-        raise _malformed("key [mappings] must be an object")
-    aliases = body.get("aliases") or {}
-    if not isinstance(aliases, dict):
-        raise _malformed("key [aliases] must be an object")
+    mappings, aliases = _object(body, "mappings"), _object(body, "aliases")
     parsed = {resolve_date_math(alias): alias_parameters(alias, value) for alias, value in aliases.items()}
     return flat_settings(body.get("settings")), mappings, parsed
 
 
-def _malformed(reason: str) -> Failure:
-    return Failure(FailureKind.INVALID_REQUEST, "parse_exception", reason)
+def _object(body: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = body.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Failure(FailureKind.INVALID_REQUEST, "parse_exception", f"key [{name}] must be an object")
+    return value
 
 
 def features_of(call: Call) -> tuple[str, ...]:

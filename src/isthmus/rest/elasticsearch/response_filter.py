@@ -29,10 +29,11 @@ class ResponseFilter:
     excluded: tuple[Path, ...] = ()
 
     def apply(self, value: Any) -> Any:
-        """Answer the filtered value; an object of which nothing is left is ``{}``.
+        """Answer the filtered value; what nothing is left of is ``{}`` or ``[]``.
 
         Raises a 400 failure for a value that is nested too deeply to be filtered.
         """
+        was_list = isinstance(value, list)
         try:
             if self.included:
                 value = _kept(value, self.included)
@@ -42,7 +43,9 @@ class ResponseFilter:
             raise illegal_argument(
                 "[filter_path] cannot be applied: the answer is nested too deeply"
             ) from None
-        return {} if value is _NOTHING else value
+        if value is _NOTHING:
+            return [] if was_list else {}
+        return value
 
 
 @lru_cache(maxsize=128)
