@@ -171,7 +171,8 @@ class HttpServer:
 def _quiet_configuration() -> Config:
     """Answer uvicorn's configuration for its protocol class alone: no logs, headers or web sockets."""
 
-    async def never_called(*_: Any) -> None:
+    # Three parameters as ASGI has them: uvicorn tries to call anything else as a factory.
+    async def never_called(_scope: Any, _receive: Any, _send: Any) -> None:
         raise AssertionError("each connection has its own application")
 
     configuration = Config(
