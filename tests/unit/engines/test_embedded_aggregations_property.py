@@ -146,7 +146,7 @@ def index_of(documents: list[dict[str, Any]]) -> AggregatedIndex:
     return aggregated_index(documents, PROPERTIES, commit_every=4)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     documents=DOCUMENTS,
     requests=st.lists(AGGREGATIONS, min_size=3, max_size=6),

@@ -86,11 +86,10 @@ def test_patterns_that_cannot_be_written_are_refused(text: str) -> None:
         DateFormat.parse(text)
 
 
-@given(st.datetimes(dt.datetime(1, 1, 3), dt.datetime(9998, 12, 30)))
-def test_writing_and_reading_agree_with_python(moment: dt.datetime) -> None:
+@given(st.integers(-62_135_000_000_000, 253_402_000_000_000))
+def test_writing_and_reading_agree_with_python(milliseconds: int) -> None:
     """The calendar here is the one of the standard library, and reading undoes writing."""
-    epoch = dt.datetime(1970, 1, 1)
-    milliseconds = (moment - epoch) // dt.timedelta(milliseconds=1)
+    moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=milliseconds)
     written = DEFAULT_DATE_FORMAT.render(milliseconds)
     assert written[:19] == moment.isoformat()[:19]
     assert DEFAULT_DATE_FORMAT.read(written) == milliseconds
@@ -190,8 +189,18 @@ def test_months_agree_with_the_standard_library() -> None:
 
 @pytest.mark.parametrize(
     ("text", "milliseconds"),
-    [("90m", 90 * 60_000), ("-1d", -DAY), ("+6h", 6 * HOUR), ("5ms", 5), ("2000micros", 2), ("1micros", None), ("1M", None), ("", None), ("1.5h", None)],
-)  # fmt: skip
+    [
+        ("90m", 90 * 60_000),
+        ("-1d", -DAY),
+        ("+6h", 6 * HOUR),
+        ("5ms", 5),
+        ("2000micros", 2),
+        ("1micros", None),
+        ("1M", None),
+        ("", None),
+        ("1.5h", None),
+    ],
+)
 def test_time_values(text: str, milliseconds: int | None) -> None:
     """Whole numbers of known units are read, others are not."""
     assert parse_time_value(text) == milliseconds

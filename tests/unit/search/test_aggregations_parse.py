@@ -172,7 +172,7 @@ FIELD = {"field": "f"}
         ({"a": {"avg": {"field": "f", "fild": 1}}}, "[avg] unknown field [fild] did you mean [field]?"),
         (
             {"a": {"avg": FIELD, "aggs": {"b": {"max": FIELD}}}},
-            "aggregation_initialization_exception: Aggregator [a] of type [avg] cannot accept sub-aggregations",
+            "Aggregator [a] of type [avg] cannot accept sub-aggregations",
         ),
         ({"a": {"terms": {"field": "f", "size": 0}}}, "[size] must be greater than 0. Found [0] in [a]"),
         ({"a": {"terms": {"field": "f", "size": "x"}}}, 'For input string: "x"'),

@@ -250,8 +250,8 @@ class DateFormat:
             return str(instant)
         if first == _EPOCH_SECOND:
             return str(instant // SECOND)
-        pattern = _ISO_WRITER if isinstance(first, str) else first
-        return pattern.render(_moment(instant, zone))
+        moment = _moment(instant, zone)
+        return _write_iso(moment) if isinstance(first, str) else first.render(moment)
 
     def read(self, text: str, zone: TimeZone = UTC) -> int:
         """Read an instant in epoch milliseconds; without an offset of its own it is in that zone.
@@ -306,7 +306,17 @@ def _instant(parts: Mapping[str, str | None], zone: TimeZone) -> int | None:
     return local - TimeZone.parse(offset).offset(0)
 
 
-_ISO_WRITER: Final = _Pattern.parse(_DATE_TIME, _DATE_TIME)
+def _write_iso(moment: _Moment) -> str:
+    """Write the default form at once: histograms of tens of thousands of days do."""
+    day = moment.day
+    return (
+        f"{_write_year(moment)}-{day.month:02d}-{day.day:02d}T{moment.hour:02d}:{moment.minute:02d}:"
+        f"{moment.second:02d}.{moment.millisecond:03d}{_write_offset(moment)}"
+    )
+
+
+_write_year: Final = _year(4)
+_write_offset: Final = _zone_offset(3, zero="Z")
 
 DEFAULT_DATE_FORMAT: Final = DateFormat.parse("strict_date_optional_time||epoch_millis")
 """How a date field is read and written that says nothing else."""

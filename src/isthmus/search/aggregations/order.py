@@ -67,6 +67,11 @@ class BucketOrder:
         """Tell whether the most frequent come first, which bounds what was cut off."""
         return self.keys[0] == OrderKey(COUNT, descending=True)
 
+    def leading_number(self, bucket: Bucket, children: Sequence[Node]) -> float:
+        """Answer by which number a combined bucket is ordered first; the first key must not be ``_key``."""
+        path = self.keys[0].path
+        return float(bucket["doc_count"]) if path == COUNT else _path_value(path, children, bucket)
+
     def sorted(self, buckets: Sequence[Bucket], children: Sequence[Node], key_of: KeyOf) -> list[Bucket]:
         """Answer the combined buckets in order; ``key_of`` answers a key that can be compared."""
         ordered = sorted(buckets, key=key_of)

@@ -49,7 +49,7 @@ REGISTRY: Final[Mapping[str, Callable[[Parameters], Aggregation]]] = MappingProx
 #: The body of this one is a query and not parameters.
 _FILTER: Final = "filter"
 
-_METRICS: Final = frozenset(
+METRICS: Final = frozenset(
     {"avg", "cardinality", "extended_stats", "max", "min", "stats", "sum", "value_count"}
 )
 
@@ -154,7 +154,7 @@ def _parse_node(name: str, body: Json, depth: int, parent: str | None) -> Node:
     aggregation = _parse_aggregation(name, kind, parameters)
     children: tuple[Node, ...] = ()
     if sub_aggregations is not None:
-        if kind in _METRICS and sub_aggregations:
+        if kind in METRICS and sub_aggregations:
             raise Failure(
                 FailureKind.INVALID_REQUEST,
                 "aggregation_initialization_exception",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -93,10 +94,8 @@ class TimeZone:
         """Answer how far local time is ahead of UTC at an instant, in milliseconds."""
         if self.rules is None:
             return self.fixed_milliseconds or 0
-        ruled = min(max(milliseconds, _FIRST_RULED), _LAST_RULED)
-        moment = _EPOCH + dt.timedelta(milliseconds=ruled)
-        offset = moment.astimezone(self.rules).utcoffset()
-        return 0 if offset is None else int(offset.total_seconds() * SECOND)
+        constant = _offset_of_day(self.rules, milliseconds // DAY)
+        return _ruled_offset(self.rules, milliseconds) if constant is None else constant
 
     def first_instant(self, local_milliseconds: int) -> int:
         """Answer the first instant at which the clock on the wall shows this, or is past it.
@@ -123,6 +122,20 @@ class TimeZone:
             else:
                 early = middle + 1
         return early
+
+
+def _ruled_offset(rules: ZoneInfo, milliseconds: int) -> int:
+    ruled = min(max(milliseconds, _FIRST_RULED), _LAST_RULED)
+    moment = _EPOCH + dt.timedelta(milliseconds=ruled)
+    offset = moment.astimezone(rules).utcoffset()
+    return 0 if offset is None else int(offset.total_seconds() * SECOND)
+
+
+@lru_cache(maxsize=32_768)
+def _offset_of_day(rules: ZoneInfo, days: int) -> int | None:
+    """Answer the offset all through a day of UTC, or None where it changes: no zone changes twice a day."""
+    first = _ruled_offset(rules, days * DAY)
+    return first if _ruled_offset(rules, (days + 1) * DAY - 1) == first else None
 
 
 UTC: Final = TimeZone("Z", 0)

@@ -17,11 +17,12 @@ from tantivy import Query
 from isthmus.engines.embedded.aggregations.bucket_queries import bucket_queries
 from isthmus.engines.embedded.aggregations.fields import INDEX_FIELD, AggregatedField, find_field
 from isthmus.engines.embedded.aggregations.missing_values import buckets_of_missing
-from isthmus.engines.embedded.aggregations.native_terms import cut_terms
+from isthmus.engines.embedded.aggregations.native_terms import TermsMode, cut_terms
 from isthmus.engines.embedded.aggregations.planner import Planner, PlanningRules
 from isthmus.engines.embedded.aggregations.plans import PlannedNode, read_answers, requests_of
 from isthmus.engines.embedded.aggregations.scope import (
     AggregatedIndex,
+    AmbiguousCutError,
     BucketLimitError,
     MemoryLimitError,
     SearchBudget,
@@ -42,8 +43,8 @@ from isthmus.search.aggregations.terms import Terms
 
 FieldBuckets = Terms | Histogram | DateHistogram | Ranges
 
-#: What is tried in turn when the library runs into one of its limits.
-_FRUGAL: Final = PlanningRules(depth=1, frugal_terms=True)
+#: What is tried when the library runs into one of its limits.
+_FRUGAL: Final = PlanningRules(depth=1, terms=TermsMode.FRUGAL)
 #: As many as there are.
 _EVERY: Final = 2**31 - 1
 
@@ -73,13 +74,12 @@ class Execution:
             return {}
         try:
             return self._run(query, nodes)
-        except MemoryLimitError:
+        except AmbiguousCutError:
+            self._rules = dataclasses.replace(self._rules, terms=TermsMode.ALL)
+        except (MemoryLimitError, BucketLimitError):
             if self._rules == _FRUGAL:
                 raise too_many_buckets() from None
-        except BucketLimitError:
-            if self._rules.frugal_terms:
-                raise too_many_buckets() from None
-        self._rules = _FRUGAL
+            self._rules = _FRUGAL
         return self.run(query, nodes)
 
     def _run(self, query: Query, nodes: Sequence[Node]) -> JsonObject:

@@ -6,14 +6,20 @@ The library cuts its list well for one key of order over texts and whole numbers
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final
 
 from isthmus.engines.embedded.aggregations.fields import AggregatedField
 from isthmus.engines.embedded.aggregations.plans import NATIVE, Plan, Request, request_name
-from isthmus.engines.embedded.aggregations.scope import MOST_BUCKETS, BucketLimitError
+from isthmus.engines.embedded.aggregations.scope import (
+    MOST_BUCKETS,
+    AmbiguousCutError,
+    BucketLimitError,
+)
 from isthmus.engines.embedded.field_types import ColumnKind
 from isthmus.errors import illegal_argument
 from isthmus.exchange import JsonObject
@@ -23,6 +29,11 @@ from isthmus.search.aggregations.terms import Selection, Terms, comparable_keys
 
 #: More than any segment has: every segment hands over all of its values, so that counts are exact.
 _WHOLE_SEGMENT: Final = 2**31 - 1
+#: How many values are fetched for each that is shown, and how many at least.
+_GUESS_FACTOR: Final = 4
+_LEAST_GUESS: Final = 1_000
+#: Marks a list that was guessed.
+GUESSED: Final = "\0guessed"
 #: Operators of Lucene's regular expressions that the library's have not.
 _LUCENE_ONLY: Final = re.compile(r'(?<!\\)(?:\\\\)*([~&<>@#"])|(\(\?)')
 #: Metrics of which a path names one number.
@@ -30,13 +41,24 @@ _SEVERAL_NUMBERS: Final = frozenset({"stats", "extended_stats"})
 _LITERAL_HERE: Final = re.compile(r"(\\.)|([\^$])", re.DOTALL)
 
 
+class TermsMode(Enum):
+    """How much of a list that the library cannot sort as wished is fetched, to be sorted here.
+
+    GUESS: some more than is shown, in the library's order; ties may show that this was too little.
+    ALL: every value, up to the library's limit. FRUGAL: what is shown, where all were too many.
+    """
+
+    GUESS = "guess"
+    ALL = "all"
+    FRUGAL = "frugal"
+
+
 @dataclass(frozen=True, slots=True)
 class TermsReading:
     """How a list of terms is made. ``keep_all``: nothing is cut, because what orders it comes later."""
 
     keep_all: bool = False
-    #: ask for no more than is shown, where asking for everything was too much
-    frugal: bool = False
+    mode: TermsMode = TermsMode.GUESS
 
 
 def plan_terms(
@@ -47,12 +69,15 @@ def plan_terms(
     Where :func:`is_cut_by_library` does not hold the list is whole and in no order: see :func:`cut_terms`.
     """
     cut_here = not is_cut_by_library(aggregation, field, reading)
+    guessing = cut_here and _may_guess(aggregation, field, reading)
+    whole = cut_here and not guessing
+    wanted = max(_GUESS_FACTOR * aggregation.size, _LEAST_GUESS) if guessing else aggregation.size
     members: JsonObject = {
         "field": field.column,
-        "size": MOST_BUCKETS if cut_here else min(aggregation.size, MOST_BUCKETS),
+        "size": MOST_BUCKETS if whole else min(wanted, MOST_BUCKETS),
         "segment_size": _WHOLE_SEGMENT,
         "min_doc_count": max(1, aggregation.min_doc_count),
-        "order": {COUNT: "desc"} if cut_here else _order(aggregation, children),
+        "order": {COUNT: "desc"} if whole else _order(aggregation, children),
     }
     if aggregation.missing is not None:
         members["missing"] = field.column_value(aggregation.missing)
@@ -73,7 +98,7 @@ def plan_terms(
     def read(answers: Sequence[JsonObject]) -> JsonObject:
         answer = answers[0]
         other = int(answer.get("sum_other_doc_count", 0))
-        if cut_here and other:
+        if whole and other:
             # not all values are here, so that no order of them can be right
             raise BucketLimitError
         buckets = [
@@ -86,7 +111,9 @@ def plan_terms(
             for native in answer.get("buckets", ())
             if native["doc_count"] and (kept is None or kept.keeps(native["key"]))
         ]
+        marked = {GUESSED: True} if guessing and other else {}
         return {
+            **marked,
             "doc_count_error_upper_bound": 0,
             "sum_other_doc_count": other,
             "buckets": buckets,
@@ -101,23 +128,46 @@ def is_cut_by_library(aggregation: Terms, field: AggregatedField, reading: Terms
     selects_numbers = numbers and (aggregation.include is not None or aggregation.exclude is not None)
     if reading.keep_all or selects_numbers:
         return False
-    if reading.frugal:
+    if reading.mode is TermsMode.FRUGAL:
         return True
     if field.kind is ColumnKind.FLOAT or len(aggregation.order.keys) > 1:
         return False
     return aggregation.order.keys[0].path in (COUNT, KEY)
 
 
+def _may_guess(aggregation: Terms, field: AggregatedField, reading: TermsReading) -> bool:
+    """Tell whether the library's first values are likely to hold all that is shown."""
+    key = aggregation.order.keys[0]
+    if reading.keep_all or reading.mode is not TermsMode.GUESS or len(aggregation.order.keys) > 1:
+        return False
+    selects = aggregation.include is not None or aggregation.exclude is not None
+    if key.path == KEY or (selects and field.kind is not ColumnKind.KEYWORD):
+        return False
+    # Elasticsearch takes infinity for the least of nothing, and the library puts nothing last
+    return not key.descending or key.path == COUNT
+
+
 def cut_terms(aggregation: Terms, answer: JsonObject, children: Sequence[Node]) -> JsonObject:
-    """Sort and cut a whole list as Elasticsearch does."""
+    """Sort and cut a list as Elasticsearch does.
+
+    Raises AmbiguousCutError where the list was guessed and what is not on it may belong there.
+    """
     buckets = answer["buckets"]
     ordered = aggregation.order.sorted(buckets, children, comparable_keys(buckets))
+    if GUESSED in answer:
+        _check_guess(aggregation, ordered, children)
     other = sum(bucket["doc_count"] for bucket in ordered[aggregation.size :])
     return {
-        **answer,
+        "doc_count_error_upper_bound": answer["doc_count_error_upper_bound"],
         "sum_other_doc_count": answer["sum_other_doc_count"] + other,
         "buckets": ordered[: aggregation.size],
     }
+
+
+def _check_guess(aggregation: Terms, ordered: Sequence[JsonObject], children: Sequence[Node]) -> None:
+    numbers = [aggregation.order.leading_number(bucket, children) for bucket in ordered]
+    if not all(map(math.isfinite, numbers)) or numbers[aggregation.size - 1] == numbers[-1]:
+        raise AmbiguousCutError
 
 
 class _KeptValues:

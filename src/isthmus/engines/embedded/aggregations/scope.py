@@ -29,6 +29,10 @@ class MemoryLimitError(Exception):
     """The library gave up because an aggregation took too much memory on the way."""
 
 
+class AmbiguousCutError(Exception):
+    """A list was cut where more would have had to be known."""
+
+
 def _never() -> None:
     return None
 
