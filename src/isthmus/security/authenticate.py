@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
-import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from dataclasses import replace
 from typing import Final
 
 from isthmus.clock import Clock
@@ -28,6 +25,7 @@ from isthmus.security.passwords import Passwords
 from isthmus.security.patterns import matcher_of_any
 from isthmus.security.principal import Principal
 from isthmus.security.records import ApiKeyType, SecurityRecords, StoredApiKey, StoredUser
+from isthmus.security.remembering import Remembered
 from isthmus.security.remote_caller import CrossClusterKey
 from isthmus.security.role_lookup import find_roles
 from isthmus.security.secret import Secret
@@ -41,28 +39,11 @@ _MISSING_CROSS_CLUSTER_CREDENTIALS: Final = (
     "[_cross_cluster_access_credentials] but none found. Please ensure you have configured remote cluster "
     "credentials on the cluster originating the request."
 )
-#: another process (a command of the administrator's) may change users too: nothing is believed longer
-_REMEMBERED_SECONDS: Final = 5.0
-_REMEMBERED_CALLERS: Final = 2_000
 #: a peer with a wrong key tries again every few seconds; one line a minute is enough to see it
 _LOG_EVERY_SECONDS: Final = 60.0
 _LOGGED_KEYS: Final = 1_000
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Remembered:
-    principal: Principal
-    changes: int
-    until_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class _RememberedKey:
-    key: CrossClusterKey
-    changes: int
-    until_seconds: float
 
 
 class Authenticator:
@@ -79,9 +60,8 @@ class Authenticator:
         self._passwords = passwords
         self._clock = clock
         self._changes = changes
-        self._process_key = secrets.token_bytes(32)
-        self._remembered: OrderedDict[bytes, _Remembered] = OrderedDict()
-        self._remembered_keys: OrderedDict[bytes, _RememberedKey] = OrderedDict()
+        self._callers: Remembered[Principal] = Remembered(clock, changes)
+        self._clusters: Remembered[CrossClusterKey] = Remembered(clock, changes)
         self._under_way: dict[tuple[bytes, int], asyncio.Task[Principal]] = {}
         self._logged: OrderedDict[str, float] = OrderedDict()
 
@@ -95,11 +75,10 @@ class Authenticator:
         if not header or not header.strip():
             raise unauthenticated(f"missing authentication credentials for REST request [{path}]")
         run_as = headers.get(RUN_AS_HEADER)
-        fingerprint = self._fingerprint(header, run_as)
-        known = self._remembered.get(fingerprint)
-        if known is not None and self._is_current(known):
-            self._remembered.move_to_end(fingerprint)
-            return known.principal
+        fingerprint = self._callers.fingerprint(header, run_as)
+        known = self._callers.find(fingerprint)
+        if known is not None:
+            return known
         # Many requests of one client arrive at once: its password is verified once for all of them.
         key = (fingerprint, self._changes.count)
         task = self._under_way.get(key)
@@ -133,19 +112,13 @@ class Authenticator:
         """
         # Every request of another cluster carries its key: looking each one up would cost as much as
         # the search itself.
-        fingerprint = self._fingerprint(credentials, None)
-        known = self._remembered_keys.get(fingerprint)
-        if known is not None and self._is_current(known):
-            return known.key
+        fingerprint = self._clusters.fingerprint(credentials)
+        known = self._clusters.find(fingerprint)
+        if known is not None:
+            return known
         changes = self._changes.count
-        until_seconds = self._clock.monotonic_seconds() + _REMEMBERED_SECONDS
         key = await self._verify_cross_cluster_key(credentials, action)
-        if key.expires_milliseconds is not None:
-            remaining = (key.expires_milliseconds - self._clock.now_milliseconds()) / 1000
-            until_seconds = min(until_seconds, self._clock.monotonic_seconds() + remaining)
-        self._remembered_keys[fingerprint] = _RememberedKey(key, changes, until_seconds)
-        while len(self._remembered_keys) > _REMEMBERED_CALLERS:
-            self._remembered_keys.popitem(last=False)
+        self._clusters.remember(fingerprint, key, changes, key.expires_milliseconds)
         return key
 
     async def _verify_cross_cluster_key(self, credentials: str, action: str) -> CrossClusterKey:
@@ -184,22 +157,19 @@ class Authenticator:
 
     async def _verify(self, fingerprint: bytes, header: str, run_as: str | None, path: str) -> Principal:
         changes = self._changes.count
-        until_seconds = self._clock.monotonic_seconds() + _REMEMBERED_SECONDS
+        expires_milliseconds = None
         credentials = read_authorization(header)
         if isinstance(credentials, PasswordCredentials):
             principal = await self.authenticate_password(credentials.username, credentials.password, path)
         else:
-            principal, expires_in_seconds = await self._api_key_principal(credentials)
-            until_seconds = min(until_seconds, self._clock.monotonic_seconds() + expires_in_seconds)
+            key = await self._rest_key(credentials)
+            principal, expires_milliseconds = _principal_of_key(key), key.expires_milliseconds
         if run_as is not None:
             principal = await self._run_as(principal, run_as)
-        self._remembered[fingerprint] = _Remembered(principal, changes, until_seconds)
-        while len(self._remembered) > _REMEMBERED_CALLERS:
-            self._remembered.popitem(last=False)
+        self._callers.remember(fingerprint, principal, changes, expires_milliseconds)
         return principal
 
-    async def _api_key_principal(self, credentials: ApiKeyCredentials) -> tuple[Principal, float]:
-        """Answer the caller, and for how many seconds the key is still good."""
+    async def _rest_key(self, credentials: ApiKeyCredentials) -> StoredApiKey:
         key = await self._records.find_api_key(credentials.key_id)
         stored = UNKNOWN_KEY_HASH if key is None else key.secret_hash
         problem = self._key_problem(key, matches=key_secret_matches(credentials.secret, stored))
@@ -212,10 +182,7 @@ class Authenticator:
                 f"[{key.type.value}]: a cross-cluster API key is for remote clusters only and cannot be used "
                 "on the REST interface"
             )
-        remaining = float("inf")
-        if key.expires_milliseconds is not None:
-            remaining = (key.expires_milliseconds - self._clock.now_milliseconds()) / 1000
-        return _principal_of_key(key), remaining
+        return key
 
     def _key_problem(self, key: StoredApiKey | None, *, matches: bool) -> str | None:
         """Answer why a key is not good, for the log: the caller is not told which it was."""
@@ -253,13 +220,6 @@ class Authenticator:
         if user is None or not user.enabled:
             raise run_as_denied(principal, _AUTHENTICATE_ACTION, target)
         return replace(await self._user_principal(user), run_by=principal)
-
-    def _is_current(self, known: _Remembered | _RememberedKey) -> bool:
-        return known.changes == self._changes.count and self._clock.monotonic_seconds() < known.until_seconds
-
-    def _fingerprint(self, header: str, run_as: str | None) -> bytes:
-        text = header if run_as is None else f"{header}\0{run_as}"
-        return hmac.new(self._process_key, text.encode("utf-8", "surrogatepass"), sha256).digest()
 
     def _finished(self, key: tuple[bytes, int], task: asyncio.Task[Principal]) -> None:
         self._under_way.pop(key, None)

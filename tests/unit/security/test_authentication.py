@@ -17,7 +17,7 @@ from isthmus.security.api_key_secrets import (
     key_secret_matches,
     new_key_secret,
 )
-from isthmus.security.api_keys import NewKey
+from isthmus.security.api_keys import KeyChange, NewKey
 from isthmus.security.cross_cluster_access import parse_access
 from isthmus.security.passwords import Passwords
 from isthmus.security.principal import IndexPrivileges, Principal, RoleDescriptor
@@ -228,7 +228,7 @@ async def test_nothing_that_is_remembered_holds_the_password(
     await add_user(security)
     await security.authenticator.authenticate(basic("ann"))
     encoded = basic("ann")["authorization"].removeprefix("Basic ")
-    remembered = f"{vars(security.authenticator)} {vars(passwords)}"
+    remembered = f"{vars(security.authenticator)} {vars(security.authenticator._callers)} {vars(passwords)}"
     assert PASSWORD not in remembered
     assert encoded not in remembered
 
@@ -384,6 +384,25 @@ async def test_the_refusals_at_the_remote_clusters_door(security: Security, cloc
     other, secret = await security.api_keys.create_cross_cluster(ann, NewKey(name="k", access=ACCESS))
     await security.api_keys.invalidate(ann, KeyFilter(ids=(other.id,)))
     assert other.id in await cross_cluster_refusal(security, encode_credentials(other.id, secret))
+
+
+async def test_a_cross_cluster_key_ends_at_once(security: Security, clock: ManualClock) -> None:
+    """A key that has just been used is refused when it expires, is narrowed or is invalidated."""
+    ann = await owner(security)
+    wanted = NewKey(name="k", access=ACCESS, expiration="2s")
+    expiring, secret = await security.api_keys.create_cross_cluster(ann, wanted)
+    credentials = encode_credentials(expiring.id, secret)
+    await security.authenticator.authenticate_cross_cluster(credentials)
+    clock.milliseconds += 2_000
+    await cross_cluster_refusal(security, credentials)
+    key, secret = await security.api_keys.create_cross_cluster(ann, NewKey(name="k", access=ACCESS))
+    credentials = encode_credentials(key.id, secret)
+    await security.authenticator.authenticate_cross_cluster(credentials)
+    narrower = parse_access({"search": [{"names": ["logs-1"]}]})
+    await security.api_keys.update_cross_cluster(ann, key.id, KeyChange(access=narrower))
+    assert (await security.authenticator.authenticate_cross_cluster(credentials)).role == narrower
+    await security.api_keys.invalidate(ann, KeyFilter(ids=(key.id,)))
+    await cross_cluster_refusal(security, credentials)
 
 
 async def test_a_key_bound_to_a_certificate_is_refused_without_one(security: Security) -> None:
