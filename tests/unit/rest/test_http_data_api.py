@@ -271,7 +271,7 @@ def _body(value: Any) -> bytes:
         return repr(value).replace("'", '"').encode()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     method=st.sampled_from(["GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"]),
     segments=st.lists(st.sampled_from(SEGMENTS) | st.text('ab\\"{}', max_size=3), max_size=4),
