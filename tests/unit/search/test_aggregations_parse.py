@@ -244,6 +244,10 @@ FIELD = {"field": "f"}
             {"a": {"terms": FIELD, "aggs": {"doc_count": {"max": FIELD}}}},
             "a bucket has a member of that name",
         ),
+        (
+            {"a": {"range": {"field": "f", "ranges": [{}]}, "aggs": {"to": {"max": FIELD}}}},
+            "a bucket has a member of that name",
+        ),
         ({"a": {"cardinality": {"field": "f", "precision_threshold": -1}}}, "[precisionThreshold] must be"),
     ],
 )

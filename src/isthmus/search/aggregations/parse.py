@@ -122,6 +122,7 @@ _UNSUPPORTED: Final = frozenset(
 
 #: Members of a bucket, beside which its sub-aggregations stand.
 _TAKEN_NAMES: Final = frozenset({"key", "key_as_string", "doc_count", "doc_count_error_upper_bound"})
+_TAKEN_NAMES_OF_RANGES: Final = frozenset({"from", "from_as_string", "to", "to_as_string"})
 
 
 def parse_nodes(raw: Json, depth: int = 1, parent: str | None = None) -> tuple[Node, ...]:
@@ -161,6 +162,9 @@ def _parse_node(name: str, body: Json, depth: int, parent: str | None) -> Node:
                 f"Aggregator [{name}] of type [{kind}] cannot accept sub-aggregations",
             )
         children = parse_nodes(sub_aggregations, depth + 1, name)
+        for child in children:
+            if kind == "range" and child.name in _TAKEN_NAMES_OF_RANGES:
+                raise _taken(child.name)
     if isinstance(aggregation, Terms | Histogram | DateHistogram):
         aggregation.order.check(children)
     return Node(name, aggregation, children, meta)
@@ -173,9 +177,11 @@ def _check_name(name: str, parent: str | None) -> None:
             "']', and '>'"
         )
     if parent is not None and name in _TAKEN_NAMES:
-        raise illegal_argument(
-            f"Invalid aggregation name [{name}]: a bucket has a member of that name already"
-        )
+        raise _taken(name)
+
+
+def _taken(name: str) -> Failure:
+    return illegal_argument(f"Invalid aggregation name [{name}]: a bucket has a member of that name already")
 
 
 def _members(name: str, body: JsonObject) -> tuple[str, JsonObject, Json, JsonObject | None]:
