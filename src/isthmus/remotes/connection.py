@@ -74,6 +74,10 @@ class Connection(asyncio.Protocol):
             and not transport.is_closing()
         )
 
+    def allow_answers_of(self, maximum_bytes: int) -> None:
+        """Take answers up to this size from now on: before we know who is there, little is taken."""
+        self._reader.maximum_body_bytes = maximum_bytes
+
     def on_end(self, callback: Callable[[Connection], None]) -> None:
         """Call this once when the connection ends, whoever ends it; at once if it has ended."""
         if self._ended is None:

@@ -10,7 +10,12 @@ from dataclasses import dataclass, field
 from isthmus.clock import Clock, SystemClock
 from isthmus.exchange import Record
 from isthmus.remotes.connection import Connection, ConnectionLost, DialTimeouts, open_connection
-from isthmus.remotes.handshake import explain_silence, read_answer, require_common_version
+from isthmus.remotes.handshake import (
+    MAXIMUM_HANDSHAKE_BYTES,
+    explain_silence,
+    read_answer,
+    require_common_version,
+)
 from isthmus.remotes.http_messages import Answer, BadAnswer, request_bytes
 from isthmus.remotes.protocol import (
     AUTHORIZATION,
@@ -47,18 +52,18 @@ async def dial(destination: Destination, key: Revealable, context: LinkContext) 
 
     Raises :class:`isthmus.remotes.phases.PhaseFailure`; no connection is left open then.
     """
-    connection = await open_connection(
-        destination, context.trust, context.timeouts, context.maximum_answer_bytes
-    )
+    connection = await open_connection(destination, context.trust, context.timeouts, MAXIMUM_HANDSHAKE_BYTES)
     try:
         async with asyncio.timeout(context.timeouts.handshake_seconds):
-            return connection, await send_hello(connection, destination, key, context)
+            welcome = await send_hello(connection, destination, key, context)
     except TimeoutError:
         connection.abort()
         raise explain_silence("it took too long", destination) from None
     except BaseException:
         connection.abort()
         raise
+    connection.allow_answers_of(context.maximum_answer_bytes)
+    return connection, welcome
 
 
 async def send_hello(

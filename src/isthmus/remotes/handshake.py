@@ -31,7 +31,8 @@ T = TypeVar("T")
 
 _OK: Final = 200
 _FORBIDDEN: Final = 403
-_MAXIMUM_HANDSHAKE_BYTES: Final = 64 * 1024
+#: before anybody is known to be a remote cluster server, no more than this is taken from it
+MAXIMUM_HANDSHAKE_BYTES: Final = 64 * 1024
 _USE_REMOTE_CLUSTER_PORT: Final = (
     "use the port of the remote cluster server, 9443 by default, in the proxy address"
 )
@@ -42,7 +43,7 @@ def read_answer(answer: Answer, kind: type[T], destination: Destination, decoder
     if not is_protocol_answer(answer):
         raise explain_stranger(answer, destination)
     try:
-        body = decompressed(answer.body, answer.headers.get(BODY_ENCODING, ""), _MAXIMUM_HANDSHAKE_BYTES)
+        body = decompressed(answer.body, answer.headers.get(BODY_ENCODING, ""), MAXIMUM_HANDSHAKE_BYTES)
         if answer.status != _OK:
             raise explain_refusal(decoders.decode(FailureReport, body), destination)
         return decoders.decode(kind, body)

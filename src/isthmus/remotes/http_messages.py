@@ -52,10 +52,13 @@ def header_value(text: str) -> str:
 
 
 class AnswerReader:
-    """Reads one answer after the other from a connection's bytes."""
+    """Reads one answer after the other from a connection's bytes.
+
+    ``maximum_body_bytes`` may be changed between two answers.
+    """
 
     def __init__(self, maximum_body_bytes: int) -> None:
-        self._maximum_body_bytes = maximum_body_bytes
+        self.maximum_body_bytes = maximum_body_bytes
         self._parser: Any = httptools.HttpResponseParser(self)
         self._answers: list[Answer] = []
         self._start()
@@ -102,14 +105,14 @@ class AnswerReader:
         """Note that the status is known now, and refuse a body that is announced too large."""
         self._headers_complete = True
         length = self._headers.get("content-length", "")
-        if length.isdecimal() and int(length[:20]) > self._maximum_body_bytes:
-            raise BadAnswer(f"the answer is larger than [{self._maximum_body_bytes}] bytes")
+        if length.isdecimal() and int(length[:20]) > self.maximum_body_bytes:
+            raise BadAnswer(f"the answer is larger than [{self.maximum_body_bytes}] bytes")
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body, within bounds."""
         self._body_bytes += len(body)
-        if self._body_bytes > self._maximum_body_bytes:
-            raise BadAnswer(f"the answer is larger than [{self._maximum_body_bytes}] bytes")
+        if self._body_bytes > self.maximum_body_bytes:
+            raise BadAnswer(f"the answer is larger than [{self.maximum_body_bytes}] bytes")
         self._body.append(body)
 
     def on_message_complete(self) -> None:

@@ -111,6 +111,10 @@ STRANGERS = [
         "did not answer the handshake",
     ),
     (b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 5000 + b"\r\n", "headers are too large"),
+    (
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n20000\r\n" + b"x" * 0x20000,
+        "larger than [65536] bytes",
+    ),
     (b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", "did not answer"),
 ]
 

@@ -290,3 +290,69 @@ async def test_a_trusted_authority_added_later_mends_the_link(near_of: NearFacto
         assert "failed to establish trust with server" in error["reason"]
         good.write_bytes(text)
         await until(lambda: bool(near.state["connected"]))
+
+
+async def test_waiting_requests_that_give_up_leave_nothing_behind(near: Near, far: FarCluster) -> None:
+    """Requests that wait for the one socket and are cancelled take no connection with them."""
+    far.engine.hold = asyncio.Event()
+    await connect(near, far, proxy_socket_connections=1)
+    first = asyncio.create_task(search(near))
+    await far.engine.searching.wait()
+    waiting = [asyncio.create_task(search(near)) for _ in range(10)]
+    last = asyncio.create_task(search(near))
+    await asyncio.sleep(0.05)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    far.engine.hold.set()
+    assert await first == await last == ["1", "2", "3"]
+    assert far.engine.searches == 2
+    assert far.open_connections == 1
+
+
+async def test_a_query_too_large_to_be_sent_is_the_callers_fault(near: Near, far: FarCluster) -> None:
+    """A request beyond the protocol's limit is a 413 here, and costs the remote nothing."""
+    await connect(near, far)
+    target = near.remotes.get(ALIAS).search_target(reader("*"))
+    with pytest.raises(Failure) as caught:
+        await target.search(("x",), OPTIONS, SearchRequest(query={"match": {"a": "x" * 17 * 1024 * 1024}}))
+    assert caught.value.kind is FailureKind.TOO_LARGE
+    assert far.engine.searches == 0
+
+
+async def test_an_answer_too_large_to_be_taken_is_a_failure_of_that_remote(
+    near_of: NearFactory, far: FarCluster
+) -> None:
+    """An answer beyond the limit ends the request with a reason and leaves the link usable."""
+    async with near_of(maximum_answer_bytes=2000) as near:
+        await connect(near, far)
+        far.engine.documents["logs-b"] = [str(number) for number in range(100)]  # type: ignore[index]
+        with pytest.raises(Failure) as caught:
+            await search(near, "logs-b")
+        assert "the answer is larger than [2000] bytes" in caught.value.reason
+        assert await search(near, "logs-a") == ["1", "2"]
+
+
+async def test_a_remote_that_may_not_be_skipped_is_waited_for(near: Near, far: FarCluster) -> None:
+    """With skip_unavailable false a search has an attempt made even while the link waits for its next one."""
+    await far.kill()
+    near.connect(far.address, skip_unavailable=False)
+    await until(lambda: near.state["isthmus"].get("failures_in_a_row", 0) >= 4)
+    await far.start()
+    assert await search(near) == ["1", "2", "3"]
+
+
+async def test_resolving_gives_up_after_its_timeout(near: Near, far: FarCluster) -> None:
+    """A remote that does not answer is told apart by the caller's own deadline."""
+    await connect(near, far)
+    stuck = asyncio.Event()
+
+    async def never(credentials: str, action: str = "") -> None:
+        del credentials, action
+        await stuck.wait()
+
+    far.keys.authenticate_cross_cluster = never  # type: ignore[method-assign,assignment]
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await near.remotes.get(ALIAS).resolve(reader("*"), None, OPTIONS)
+    stuck.set()
