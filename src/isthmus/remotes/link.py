@@ -13,7 +13,7 @@ import contextlib
 import logging
 from typing import Final
 
-from isthmus.errors import Failure, FailureKind, Fault
+from isthmus.errors import Failure
 from isthmus.remotes.backoff import AFTER_FAILURE, AFTER_REFUSAL
 from isthmus.remotes.connection import Connection
 from isthmus.remotes.dialling import LinkContext, dial, send_hello, send_ping
@@ -23,8 +23,9 @@ from isthmus.remotes.phases import Phase, PhaseFailure, PhaseHistory
 from isthmus.remotes.pool import IDLE_SECONDS, ConnectionPool
 from isthmus.remotes.protocol import ZSTANDARD, Welcome
 from isthmus.remotes.records import Revealable
-from isthmus.remotes.settings import RemoteSettings, credentials_name
+from isthmus.remotes.settings import RemoteSettings
 from isthmus.remotes.tls_failures import Destination
+from isthmus.remotes.unavailable import missing_key, remote_unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -144,25 +145,11 @@ class Link:
 
     def unavailable(self, failure: PhaseFailure | None = None) -> Failure:
         """Answer the failure for a caller who needs this remote: what is wrong, and what to do."""
-        cause = failure or self._failure or self._missing_key_or_none()
-        if cause is None:
-            cause = PhaseFailure(Phase.CONNECT, "no connection is open yet")
-        error_type = (
-            "security_exception" if cause.phase is Phase.AUTHENTICATE else "connect_transport_exception"
-        )
-        address = self.settings.proxy_address
-        return Failure(
-            FailureKind.UNAVAILABLE,
-            "no_seed_node_left_exception",
-            f"Unable to open any proxy connections to cluster [{self.settings.alias}] at address [{address}]",
-            fault=Fault.REMOTE,
-            caused_by=Failure(
-                FailureKind.UNAVAILABLE,
-                error_type,
-                f"[{self.settings.alias}][{address}] {cause.phase.value}: {cause.text}",
-                fault=Fault.REMOTE,
-                metadata={"phase": cause.phase.value},
-            ),
+        cause = failure or self._failure
+        if cause is None and self._key is None:
+            cause = missing_key(self.settings.alias)
+        return remote_unavailable(
+            self.settings, cause or PhaseFailure(Phase.CONNECT, "no connection is open yet")
         )
 
     def refused(self, failure: PhaseFailure) -> None:
@@ -177,7 +164,7 @@ class Link:
             self._key = None
             self._move(LinkEvent.KEY_MISSING)
             self._pool.close_idle()
-            self._pool.fail_waiters(self._missing_key())
+            self._pool.fail_waiters(missing_key(self.settings.alias))
         elif self._key is None or key.reveal() != self._key.reveal():
             self._key = key
             self._move(LinkEvent.KEY_CHANGED)
@@ -325,7 +312,7 @@ class Link:
         key = self._key
         try:
             if key is None:
-                raise self._missing_key()
+                raise missing_key(self.settings.alias)
             connection, welcome = await dial(self.destination, key, self._context)
             try:
                 self._require_same_cluster(welcome)
@@ -405,15 +392,3 @@ class Link:
 
     def _move(self, event: LinkEvent) -> None:
         self._state = next_state(self._state, event)
-
-    def _missing_key(self) -> PhaseFailure:
-        return PhaseFailure(
-            Phase.AUTHENTICATE,
-            f"no credentials are configured for [{self.settings.alias}], and links without an API key"
-            " (the certificate model) are not available",
-            "add a cross-cluster API key of the remote to the keystore, under"
-            f" [{credentials_name(self.settings.alias)}]",
-        )
-
-    def _missing_key_or_none(self) -> PhaseFailure | None:
-        return self._missing_key() if self._key is None else None

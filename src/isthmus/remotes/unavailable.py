@@ -1,0 +1,36 @@
+"""What a caller is told when a remote cluster cannot be asked. Pure."""
+
+from __future__ import annotations
+
+from isthmus.errors import Failure, FailureKind, Fault
+from isthmus.remotes.phases import Phase, PhaseFailure
+from isthmus.remotes.settings import RemoteSettings, credentials_name
+
+
+def remote_unavailable(settings: RemoteSettings, cause: PhaseFailure) -> Failure:
+    """Answer Elasticsearch's failure (503), with a cause that names the phase, the reason and the remedy."""
+    alias, address = settings.alias, settings.proxy_address
+    refused = cause.phase is Phase.AUTHENTICATE
+    return Failure(
+        FailureKind.UNAVAILABLE,
+        "no_seed_node_left_exception",
+        f"Unable to open any proxy connections to cluster [{alias}] at address [{address}]",
+        fault=Fault.REMOTE,
+        caused_by=Failure(
+            FailureKind.UNAVAILABLE,
+            "security_exception" if refused else "connect_transport_exception",
+            f"[{alias}][{address}] {cause.phase.value}: {cause.text}",
+            fault=Fault.REMOTE,
+            metadata={"phase": cause.phase.value},
+        ),
+    )
+
+
+def missing_key(alias: str) -> PhaseFailure:
+    """Answer why a link without a key does not even try."""
+    return PhaseFailure(
+        Phase.AUTHENTICATE,
+        f"no credentials are configured for [{alias}], and links without an API key"
+        " (the certificate model) are not available",
+        f"add a cross-cluster API key of the remote to the keystore, under [{credentials_name(alias)}]",
+    )
