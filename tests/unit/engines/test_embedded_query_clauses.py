@@ -302,8 +302,8 @@ UNFIT: list[tuple[Any, str]] = [
     (
         {"term": {"unsearchable": "a"}},
         (
-            "failed to create query: Cannot search on field [unsearchable] since it is not indexed nor has doc "
-            "values."
+            "failed to create query: Cannot search on field [unsearchable] since it is not indexed nor has "
+            "doc values."
         ),
     ),
     ({"match": {"title": {"query": "a", "analyzer": "klingon"}}}, "[match] analyzer [klingon] not found"),

@@ -249,7 +249,7 @@ def _as_answered(value: Any, field: str) -> Any:
     return str(ipaddress.IPv6Address(value))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=QUERIES)
 def test_queries_find_what_filtering_finds(bench: SearchBench, case: tuple[Any, Test]) -> None:
     """A query matches exactly the documents that its meaning, computed on dictionaries, selects."""
@@ -262,7 +262,7 @@ def test_queries_find_what_filtering_finds(bench: SearchBench, case: tuple[Any, 
     assert result.total.value == len(expected) == bench.count(BOTH, query)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=QUERIES, keys=st.lists(_sort_keys(), min_size=1, max_size=3), size=st.integers(1, 60))
 def test_sorts_answer_what_sorting_answers(
     bench: SearchBench, case: tuple[Any, Test], keys: list[SortKey], size: int
@@ -284,7 +284,7 @@ def test_sorts_answer_what_sorting_answers(
     assert len({hit.id for hit in hits}) == len(hits)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=QUERIES, keys=st.lists(_sort_keys(), min_size=0, max_size=2), size=st.integers(5, 40))
 def test_search_after_visits_every_match_once(
     bench: SearchBench, case: tuple[Any, Test], keys: list[SortKey], size: int

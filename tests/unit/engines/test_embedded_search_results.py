@@ -273,8 +273,18 @@ def test_documents_rewritten_long_ago_do_not_hide_the_oldest(
     """match_all answers in the order of writing, also when the first sequence numbers are gone."""
     made = SearchBench(tmp_path_factory.mktemp("rewritten"))
     made.create("log", {})
-    for _ in range(30):
+    for _ in range(12):
         made.write("log", {str(number): {"a": number} for number in range(10)})
     assert made.ids("log", size=3) == ["0", "1", "2"]
     assert made.ids("log", size=100) == [str(number) for number in range(10)]
     made.close()
+
+
+def test_scores_are_as_short_as_32_bits_allow(bench: SearchBench) -> None:
+    """A score reads like Elasticsearch's, and the first one handed back as min_score still matches."""
+    result = bench.search("shop", query={"match": {"body": "apple"}})
+    score = result.hits[0].score
+    assert score == result.max_score
+    assert len(str(score)) <= len("0.123456789")
+    boosted = bench.search("shop", query={"match_all": {"boost": 1.1}}, sort=(SortKey(field="_score"),))
+    assert boosted.hits[0].sort == (1.1,)

@@ -25,6 +25,7 @@ from isthmus.engines.embedded.query.compiler import compile_clause, compile_quer
 from isthmus.engines.embedded.query.context import QueryContext
 from isthmus.engines.embedded.snapshot import Snapshot
 from isthmus.engines.embedded.sorting import ResolvedKey, Sorted, held_after, resolve_keys
+from isthmus.engines.embedded.sorting_numbers import as_single
 from isthmus.engines.embedded.sorting_pages import Pages, Row
 from isthmus.engines.embedded.source_filter import VisibleFields
 from isthmus.errors import illegal_argument
@@ -174,7 +175,7 @@ class _IndexSearch:
         if need == 0 or clause.extent is not Extent.SOMETHING or clause.score is not None:
             rows = self._pages.top(clause, need)
             total = count_matches(self._searcher, clause) if wants_total else None
-            scores = self._pages.scores([row.address for row in rows], clause)
+            scores = self._pages.found.scores([row.address for row in rows], clause)
         else:
             self._check()
             found = self._searcher.search(clause.query, limit=need, count=wants_total)
@@ -205,7 +206,7 @@ class _IndexSearch:
         if by_score is not None:
             scores = [float(row.values[by_score] or 0.0) for row in rows]
         if request.track_scores:
-            scores = self._pages.scores([row.address for row in rows], clause)
+            scores = self._pages.found.scores([row.address for row in rows], clause)
             max_score = self._highest_score(clause)
         return IndexPart(self._searched, rows, scores, self._keys, total, max_score, terminated_early)
 
@@ -217,10 +218,12 @@ class _IndexSearch:
         return best[0][0] if best else None
 
     def _above_minimum_score(self, clause: Compiled, minimum: float) -> Compiled:
+        # compared as the library scores: a score that was shown must not fail its own minimum
+        minimum = as_single(minimum)
         if clause.extent is Extent.NOTHING:
             return clause
         if clause.score is not None:
-            return clause if clause.score >= minimum else nothing()
+            return clause if as_single(clause.score) >= minimum else nothing()
         limit = 1_000
         while True:
             self._check()

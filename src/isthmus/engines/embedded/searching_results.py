@@ -8,6 +8,7 @@ from typing import NamedTuple
 from isthmus.engines.embedded.columns import SEQUENCE_COLUMN
 from isthmus.engines.embedded.searching_index import IndexPart
 from isthmus.engines.embedded.sorting import order_by
+from isthmus.engines.embedded.sorting_numbers import shortest_single
 from isthmus.engines.embedded.sorting_pages import Row
 from isthmus.engines.embedded.source_filter import SourceFilter, parse_source_filter, shown_source
 from isthmus.errors import Failure
@@ -73,7 +74,7 @@ def _complete(
             Hit(
                 index=snapshot.name,
                 id=document.id,
-                score=each.score,
+                score=None if each.score is None else shortest_single(each.score),
                 source=source,
                 sort=shown,
                 version=document.version if request.version else None,
@@ -96,7 +97,8 @@ def total_of(parts: Sequence[IndexPart], track_total_hits: bool | int) -> TotalH
 
 def max_score_of(parts: Sequence[IndexPart]) -> float | None:
     """Answer the highest score of all parts; None where nothing was scored."""
-    return max((part.max_score for part in parts if part.max_score is not None), default=None)
+    scores = [part.max_score for part in parts if part.max_score is not None]
+    return shortest_single(max(scores)) if scores else None
 
 
 def terminated_early_of(parts: Sequence[IndexPart]) -> bool | None:

@@ -7,7 +7,6 @@ text); None is a missing one.
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -19,6 +18,7 @@ from isthmus.engines.embedded.field_types_dates import parse_date
 from isthmus.engines.embedded.field_types_values import ip_from_sortable, parse_value
 from isthmus.engines.embedded.mapping import FieldMapping
 from isthmus.engines.embedded.query.context import QueryContext, QueryField
+from isthmus.engines.embedded.sorting_numbers import as_single, shortest_half, shortest_single
 from isthmus.errors import Failure, FailureKind, illegal_argument
 from isthmus.exchange import SortKey, SortValue
 
@@ -27,8 +27,6 @@ HeldValue: TypeAlias = str | int | float | None
 _MODES: Final = frozenset({"min", "max", "sum", "avg", "median"})
 _EXTREME_INTEGERS: Final = frozenset({(1 << 63) - 1, -(1 << 63)})
 _EXTREME_TEXTS: Final = frozenset({"Infinity", "-Infinity"})
-#: digits that are always enough to tell two numbers of 32 (16) bits apart
-_SINGLE_DIGITS: Final = range(1, 10)
 
 
 class Sorted(Enum):
@@ -62,13 +60,15 @@ class ResolvedKey:
 
     def shown(self, value: HeldValue) -> SortValue:
         """Answer a value as a caller sees it."""
+        if self.sorted_by is Sorted.SCORE and value is not None:
+            return shortest_single(float(value))
         if self.mapped is None or value is None:
             return value
         if self.mapped.type == "ip":
             return ip_from_sortable(str(value))
-        if self.mapped.type in ("float", "half_float") and isinstance(value, float):
-            return _shortest(value, "<f" if self.mapped.type == "float" else "<e")
-        return value
+        if self.mapped.type == "float":
+            return shortest_single(float(value))
+        return shortest_half(float(value)) if self.mapped.type == "half_float" else value
 
     def compare(self, one: HeldValue, other: HeldValue) -> int:
         """Answer a negative number where ``one`` comes first, 0 for a tie."""
@@ -206,7 +206,7 @@ def _after(key: ResolvedKey, value: SortValue) -> HeldValue:
             number = math.nan
         if math.isnan(number):
             raise illegal_argument(f"Failed to parse search_after value for field [{key.name}].")
-        return number if key.sorted_by is Sorted.SCORE else int(number)
+        return as_single(number) if key.sorted_by is Sorted.SCORE else int(number)
     kind = key.mapped.field_type.kind
     # how Elasticsearch shows a missing number
     if kind is ColumnKind.INTEGER and value in _EXTREME_INTEGERS:
@@ -235,16 +235,3 @@ def _held(mapped: FieldMapping, value: SortValue, date_format: str | None) -> He
     if held is None:
         raise illegal_argument(f"Cannot parse [{value}] as a value of type [{mapped.type}]")
     return held
-
-
-def _shortest(value: float, layout: str) -> float:
-    """Answer the shortest decimal that the field's own precision reads as this value."""
-    try:
-        packed = struct.pack(layout, value)
-        for digits in _SINGLE_DIGITS:
-            candidate = float(f"{value:.{digits}g}")
-            if struct.pack(layout, candidate) == packed:
-                return candidate
-    except OverflowError:
-        pass
-    return value

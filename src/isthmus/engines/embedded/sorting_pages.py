@@ -12,7 +12,6 @@ With scores as a key there is no column: more and more of the best are taken unt
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -41,6 +40,8 @@ from isthmus.engines.embedded.sorting import (
     compare_values,
     order_by,
 )
+from isthmus.engines.embedded.sorting_numbers import as_single
+from isthmus.engines.embedded.sorting_values import FoundValues, is_text
 
 _FIRST_BATCH_BY_SCORE: Final = 100
 _GROWTH_BY_SCORE: Final = 4
@@ -81,6 +82,7 @@ class Pages:
         self._schema = context.schema
         self._keys = tuple(keys)
         self._check = check
+        self.found = FoundValues(searcher, context.schema, check)
 
     def top(self, clause: Compiled, need: int, after: tuple[HeldValue, ...] | None = None) -> list[Row]:
         """Answer the first documents in order; with ``after`` those that come strictly after it."""
@@ -226,7 +228,7 @@ class Pages:
             return []
         addresses = [address for _, address in hits]
         columns: list[list[HeldValue]] = [[value for value, _ in hits]]
-        columns.extend(self.values(addresses, key, clause) for key in self._keys[position + 1 :])
+        columns.extend(self.found.values(addresses, key, clause) for key in self._keys[position + 1 :])
         rows = [
             Row(values, address)
             for values, address in zip(zip(*columns, strict=True), addresses, strict=True)
@@ -295,7 +297,7 @@ class Pages:
         inclusive: bool,
     ) -> Compiled:
         """Answer the documents with a value up to, or from, a bound."""
-        if self._is_text(key):
+        if is_text(key):
             wanted = TextRange(
                 None if lower is None else str(lower),
                 None if upper is None else str(upper),
@@ -317,61 +319,6 @@ class Pages:
                 inclusive or upper is None,
             )
         )
-
-    @staticmethod
-    def _is_text(key: ResolvedKey) -> bool:
-        if key.sorted_by is Sorted.ID:
-            return True
-        return key.mapped is not None and key.mapped.field_type.kind is ColumnKind.KEYWORD
-
-    # -- values of documents that were found -----------------------------------------------------
-
-    def values(
-        self, addresses: Sequence[tantivy.DocAddress], key: ResolvedKey, clause: Compiled
-    ) -> list[HeldValue]:
-        """Answer the key's value of each of these documents, which the clause matches."""
-        self._check()
-        if key.sorted_by is Sorted.SCORE:
-            scores = self.scores(addresses, clause)
-            return list(scores)
-        if key.sorted_by is Sorted.SEQUENCE:
-            return self.numbers(addresses, SEQUENCE_COLUMN)
-        if key.sorted_by is Sorted.ID:
-            return self._texts(addresses, ID_COLUMN)
-        if key.field is None:
-            return [key.substitute] * len(addresses)
-        read = self._texts if self._is_text(key) else self.numbers
-        values = read(addresses, key.field.columns.main)
-        if key.by_maximum and key.field.columns.maximum is not None:
-            largest = read(addresses, key.field.columns.maximum)
-            values = [
-                value if maximum is None else maximum for value, maximum in zip(values, largest, strict=True)
-            ]
-        return [key.substitute if value is None else value for value in values]
-
-    def numbers(self, addresses: Sequence[tantivy.DocAddress], column: str) -> list[HeldValue]:
-        """Answer the number that each of these documents has in a column."""
-        return list(self._searcher.fast_field_values(column, list(addresses)))
-
-    def _texts(self, addresses: Sequence[tantivy.DocAddress], column: str) -> list[HeldValue]:
-        found = self._searcher.search(
-            self._just(addresses), limit=len(addresses), count=False, order_by_field=column, order=Order.Asc
-        )
-        return _in_order(found.hits, addresses)
-
-    def scores(self, addresses: Sequence[tantivy.DocAddress], clause: Compiled) -> list[float]:
-        """Answer the score that a clause gives each of these documents."""
-        if not addresses:
-            return []
-        if clause.score is not None:
-            return [_single(clause.score)] * len(addresses)
-        narrowed = restricted(clause, constant(self._just(addresses)))
-        found = self._searcher.search(narrowed.query, limit=len(addresses), count=False)
-        return [float(score or 0.0) for score in _in_order(found.hits, addresses)]
-
-    def _just(self, addresses: Sequence[tantivy.DocAddress]) -> tantivy.Query:
-        numbers = self._searcher.fast_field_values(SEQUENCE_COLUMN, list(addresses))
-        return Query.term_set_query(self._schema, SEQUENCE_COLUMN, numbers)
 
     # -- scores ----------------------------------------------------------------------------------
 
@@ -415,7 +362,7 @@ class Pages:
     def _by_one_score(
         self, clause: Compiled, position: int, need: int, after: tuple[HeldValue, ...] | None
     ) -> list[Row]:
-        score = _single(clause.score or 0.0)
+        score = as_single(clause.score or 0.0)
         rest = after
         if after is not None:
             order = self._keys[position].compare(score, after[position])
@@ -424,15 +371,3 @@ class Pages:
             rest = after if order == 0 else None
         rows = self._top(clause, position + 1, need, rest)
         return [Row((score, *row.values), row.address) for row in rows]
-
-
-def _in_order(
-    hits: Sequence[tuple[HeldValue, tantivy.DocAddress]], addresses: Sequence[tantivy.DocAddress]
-) -> list[HeldValue]:
-    found = {(address.segment_ord, address.doc): value for value, address in hits}
-    return [found.get((address.segment_ord, address.doc)) for address in addresses]
-
-
-def _single(score: float) -> float:
-    """Answer a score as the library would: with 32 bits."""
-    return float(struct.unpack("<f", struct.pack("<f", score))[0])

@@ -37,16 +37,26 @@ def compile_bool(body: Json, context: QueryContext) -> Compiled:
     must, should, filters, must_not = (
         _clauses(parameters, occurrence, context) for occurrence in _OCCURRENCES
     )
-    boost = parameters.boost
     specification = parameters.get("minimum_should_match")
+    return boosted(combined(must, should, filters, must_not, specification), parameters.boost)
+
+
+def combined(
+    must: list[Compiled],
+    should: list[Compiled],
+    filters: list[Compiled],
+    must_not: list[Compiled],
+    minimum_should_match: Json,
+) -> Compiled:
+    """Answer the documents that these clauses, taken together, match; no clause at all matches all."""
     default = 0 if must or filters or not should else 1
-    minimum = default if specification is None else required_matches(specification, len(should))
+    minimum = default if minimum_should_match is None else required_matches(minimum_should_match, len(should))
     if not (must or should or filters or must_not):
-        return boosted(everything(), boost)
+        return everything()
     if minimum > len(should):
         return nothing()
     restriction = all_of([*filters, *(none_of(clause) for clause in must_not)])
-    return boosted(restricted(_scoring(must, should, minimum), restriction), boost)
+    return restricted(_scoring(must, should, minimum), restriction)
 
 
 def _scoring(must: list[Compiled], should: list[Compiled], minimum: int) -> Compiled:
