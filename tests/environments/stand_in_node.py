@@ -58,7 +58,11 @@ async def _run(settings: NodeSettings) -> int:
     if password.exists():
         (settings.directory / "seen.password").write_text(password.read_text())
         password.unlink()
-    print(json.dumps({"ready": True, "loopback_port": settings.loopback_port}), flush=True)  # noqa: T201
+    port = settings.loopback_port
+    if port is not None:
+        listener = socket.create_server(("127.0.0.1", port))
+        port = listener.getsockname()[1]
+    print(json.dumps({"ready": True, "loopback_port": port}), flush=True)  # noqa: T201
     print("serving", file=sys.stderr, flush=True)  # noqa: T201
     await stop.wait()
     handover.close()

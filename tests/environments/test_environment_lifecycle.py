@@ -74,7 +74,7 @@ def test_it_starts_serves_and_stops_in_order(environment: Environment) -> None:
 def test_a_node_that_dies_is_restarted(environment: Environment) -> None:
     """Soon, as another process, with its last words in its log."""
     environment.start()
-    made = environment.create("logs")
+    made = environment.create("logs", "--insecure-http")
     _, told = environment.ask(made["server_name"])
     os.kill(told["pid"], signal.SIGKILL)
 
@@ -86,6 +86,7 @@ def test_a_node_that_dies_is_restarted(environment: Environment) -> None:
         return False
 
     eventually(answered_by_another)
+    eventually(lambda: environment.show("logs")["loopback_url"] == made["loopback_url"])
     assert "serving" in (environment.layout.logs / f"{made['id']}.log").read_text()
 
 

@@ -21,6 +21,7 @@ from isthmus.app.run_folder import RunFolder, door_listeners, listen_on_ports, p
 from isthmus.app.supervisor import Supervisor
 from isthmus.clock import SystemClock
 from isthmus.control.authorities import PROXY, UI, renew_server_certificates
+from isthmus.control.deployments import remove_leftovers
 from isthmus.control.layout import EnvironmentLayout
 from isthmus.door.forwarding import Forwarder
 from isthmus.door.listener import Door
@@ -76,6 +77,7 @@ async def serve_environment(
         ports = ports_of(listeners)
         for name in renew_server_certificates(settings, datetime.now(UTC)):
             logger.info("certificate issued anew", extra={"server": name})
+        remove_leftovers(layout)
         database = open_database(settings)
         stack.callback(database.close)
         records = SqlDeploymentRecords(database)

@@ -68,6 +68,8 @@ class NodeProcess:
         self._attempted = asyncio.Event()
         self._gone = asyncio.Condition()
         self._process: asyncio.subprocess.Process | None = None
+        #: a port that was picked once is asked for again, so that clients find the node after a restart
+        self._picked_port: int | None = None
 
     async def run(self) -> None:
         """Start the node, again and again, until :meth:`stop`; raises nothing but cancellation."""
@@ -139,6 +141,9 @@ class NodeProcess:
 
     def _write_settings(self) -> NodeSettings:
         settings = self._read_settings()
+        if settings.loopback_port == 0 and self._picked_port is not None:
+            settings = msgspec.structs.replace(settings, loopback_port=self._picked_port)
+        self._picked_port = None  # unless this start succeeds: somebody else may have the port by now
         path = self._layout.deployment(settings.deployment_id).node_settings
         write_private(path, encode_node_settings(settings))
         return settings
@@ -150,6 +155,7 @@ class NodeProcess:
         )
         if isinstance(ready, _Ready):
             self.state = NodeState(NodeStatus.STARTED, ready.loopback_port)
+            self._picked_port = ready.loopback_port
             logger.info("node started", extra=self._fields(pid=process.pid))
             self._attempted.set()
             draining = asyncio.create_task(_pump(process.stdout, log))
@@ -158,7 +164,8 @@ class NodeProcess:
             finally:
                 draining.cancel()
         elif ready is None:
-            logger.error("node did not get ready; see its log", extra=self._fields(pid=process.pid))
+            log_path = self._layout.logs / f"{self.settings.deployment_id}.log"
+            logger.error("node did not get ready", extra=self._fields(pid=process.pid, log=log_path))
         if process.returncode is not None:
             logger.error("node ended by itself", extra=self._fields(exit_code=process.returncode))
 

@@ -14,6 +14,7 @@ from isthmus.control.authorities import renew_node_certificate
 from isthmus.control.layout import EnvironmentLayout
 from isthmus.control.nodes import NodeState, NodeStatus, node_settings
 from isthmus.control.records import Deployment, DeploymentRecords, WantedState
+from isthmus.control.trust import write_trusted_folder
 from isthmus.door.routing import NodeAddress
 from isthmus.settings import EnvironmentSettings, NodeSettings
 
@@ -122,6 +123,9 @@ class Supervisor:
         def settings() -> NodeSettings:
             deployment = self._deployments[deployment_id]
             renew_node_certificate(self._settings, deployment, datetime.now(UTC))
+            # The folder follows the record, also where a crash came between the two.
+            trusted = self._layout.deployment(deployment_id).trusted
+            write_trusted_folder(trusted, deployment.trusted_authorities)
             return node_settings(self._settings, deployment, self._socket_folder)
 
         try:

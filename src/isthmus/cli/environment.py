@@ -128,8 +128,8 @@ def show(directory: Path, *, as_json: bool) -> None:
             ("Directory", str(settings.directory)),
             ("Served", "yes" if is_served else "no"),
             ("Domain", settings.domain),
-            ("Platform API", platform_url(settings, ports)),
-            *((title, str(getattr(ports, name))) for name, title in _PORT_TITLES.items()),
+            ("Platform API", platform_url(settings, ports) if ports.platform else None),
+            *((title, _port_in_words(getattr(ports, name))) for name, title in _PORT_TITLES.items()),
             ("Deployments", str(len(deployments))),
             ("Proxy CA", authorities[PROXY]["path"]),
             ("  SHA-256", authorities[PROXY]["fingerprint"]),
@@ -145,6 +145,10 @@ _PORT_TITLES = {
     "transport": "Transport port",
     "remote_cluster": "Remote cluster port",
 }
+
+
+def _port_in_words(number: int) -> str:
+    return str(number) if number else "picked when served"
 
 
 def platform_url(settings: EnvironmentSettings, ports: Ports) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from isthmus.clock import Clock
 from isthmus.control.authorities import renew_node_certificate
@@ -25,7 +26,8 @@ from isthmus.exchange import JsonObject
 from isthmus.security.secret import Secret
 from isthmus.settings import COMPATIBLE_VERSION, EnvironmentSettings
 
-_MAXIMUM_NAME_CHARACTERS = 255
+_MAXIMUM_NAME_CHARACTERS: Final = 255
+_DELETED_PREFIX: Final = ".deleted-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +232,13 @@ class Deployments:
         write_private(layout.first_password, password.encode())
 
 
+def remove_leftovers(layout: EnvironmentLayout) -> None:
+    """Finish deletions that a crash interrupted."""
+    for directory in layout.deployments.glob(f"{_DELETED_PREFIX}*"):
+        shutil.rmtree(directory, ignore_errors=True)
+
+
 def _remove_folder(directory: Path) -> None:
     """Remove the folder; renamed first, so that a crash half-way leaves nothing that looks whole."""
     if directory.exists():
-        shutil.rmtree(directory.rename(directory.with_name(f".deleted-{directory.name}")))
+        shutil.rmtree(directory.rename(directory.with_name(f"{_DELETED_PREFIX}{directory.name}")))

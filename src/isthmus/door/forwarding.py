@@ -42,6 +42,11 @@ _HOP_BY_HOP: Final = frozenset(
 _REPLACED: Final = frozenset({"x-forwarded-for", "x-forwarded-proto", "x-found-cluster", "expect"})
 _HANDSHAKE_TIMEOUT_SECONDS: Final = 5.0
 _CONNECT_TIMEOUT_SECONDS: Final = 5.0
+#: from the handshake to the first whole request head; Elasticsearch's own default for reading is 30 s
+_FIRST_REQUEST_TIMEOUT_SECONDS: Final = 30.0
+#: ``http.max_initial_line_length`` and ``http.max_header_size`` of Elasticsearch
+_MAXIMUM_LINE_BYTES: Final = 4 * 1024
+_MAXIMUM_HEADER_BYTES: Final = 16 * 1024
 _CHUNK_BYTES: Final = 64 * 1024
 _STOP_TIMEOUT_SECONDS: Final = 5.0
 
@@ -62,28 +67,54 @@ def passed_on(headers: Iterable[tuple[str, str]], dropped: frozenset[str]) -> li
 class Forwarder:
     """Ends TLS on connections that it is given and forwards each request to its node."""
 
-    def __init__(self, *, domain: str, nodes: Nodes, context: ssl.SSLContext) -> None:
+    def __init__(
+        self,
+        *,
+        domain: str,
+        nodes: Nodes,
+        context: ssl.SSLContext,
+        first_request_timeout_seconds: float = _FIRST_REQUEST_TIMEOUT_SECONDS,
+    ) -> None:
         self._domain = domain
         self._nodes = nodes
         self._context = context
+        self._first_request_timeout_seconds = first_request_timeout_seconds
         self._sessions: dict[Path, aiohttp.ClientSession] = {}
+        #: connections that have not brought a request yet
+        self._silent: set[asyncio.BaseProtocol] = set()
         self._server = web.Server(
-            self._handle, access_log=None, handler_cancellation=True, lingering_time=1, auto_decompress=False
+            self._handle,
+            access_log=None,
+            handler_cancellation=True,
+            lingering_time=1,
+            auto_decompress=False,
+            max_line_size=_MAXIMUM_LINE_BYTES,
+            max_field_size=_MAXIMUM_HEADER_BYTES,
         )
 
     async def serve(self, connection: socket.socket) -> None:
         """Take over the connection (nothing of it read yet); raises OSError where the handshake fails."""
         loop = asyncio.get_running_loop()
+        protocol = self._server()
+        # Before the handshake: the first request may be there as soon as that is over.
+        self._silent.add(protocol)
         try:
-            await loop.connect_accepted_socket(
-                self._server,
+            transport, _ = await loop.connect_accepted_socket(
+                lambda: protocol,
                 connection,
                 ssl=self._context,
                 ssl_handshake_timeout=_HANDSHAKE_TIMEOUT_SECONDS,
             )
         except BaseException:
+            self._silent.discard(protocol)
             connection.close()
             raise
+        loop.call_later(self._first_request_timeout_seconds, self._close_if_silent, transport, protocol)
+
+    def _close_if_silent(self, transport: asyncio.BaseTransport, protocol: asyncio.BaseProtocol) -> None:
+        if protocol in self._silent:
+            self._silent.discard(protocol)
+            transport.close()
 
     async def close(self) -> None:
         """Let requests under way end, for a while; then close everything."""
@@ -93,6 +124,7 @@ class Forwarder:
         self._sessions.clear()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self._silent.discard(request.protocol)
         if request.method == "GET" and request.path == "/_health":
             return web.json_response({"ok": True, "status": 200}, headers={"Server": "isthmus"})
         if not request.raw_path.startswith("/"):

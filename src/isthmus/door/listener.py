@@ -149,7 +149,7 @@ class Door:
         elif isinstance(decision, UseHttps):
             await _say_and_close(connection, _USE_HTTPS)
         elif isinstance(decision, Refuse):
-            self._log("connection refused", port, reason=decision.reason)
+            self._log("connection refused", port, reason=decision.reason, server_name=hello.server_name)
             if port is DoorPort.REMOTE_CLUSTER:
                 answer_at_seconds = accepted_seconds + self._limits.refusal_after_seconds
                 await asyncio.sleep(max(0.0, answer_at_seconds - asyncio.get_running_loop().time()))

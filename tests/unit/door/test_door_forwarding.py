@@ -61,7 +61,9 @@ async def port(nodes: KnownNodes, server_context: ssl.SSLContext, socket_folder:
     nodes.running[RUNNING] = NodeAddress(socket_folder / "door", socket_folder / "http")
     nodes.running[DYING] = NodeAddress(socket_folder / "door", socket_folder / "nothing")
     nodes.stopped.add(STOPPED)
-    forwarder = Forwarder(domain=DOMAIN, nodes=nodes, context=server_context)
+    forwarder = Forwarder(
+        domain=DOMAIN, nodes=nodes, context=server_context, first_request_timeout_seconds=0.5
+    )
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(0)
 
@@ -195,6 +197,23 @@ async def test_half_an_answer_does_not_look_whole(port: int, client: aiohttp.Cli
     url, headers = f"https://127.0.0.1:{port}/broken", {"X-Found-Cluster": RUNNING}
     with pytest.raises(aiohttp.ClientError):
         await _read(client, url, headers)
+
+
+async def test_a_connection_without_a_request_is_closed(port: int, client_context: ssl.SSLContext) -> None:
+    """Also where it sends half a head; one that has had an answer is kept."""
+    silent, half, kept = [
+        await asyncio.open_connection("127.0.0.1", port, ssl=client_context) for _ in range(3)
+    ]
+    half[1].write(b"GET / HTTP/1.1\r\nHost: x")
+    health = b"GET /_health HTTP/1.1\r\nHost: x\r\n\r\n"
+    kept[1].write(health)
+    assert await asyncio.wait_for(kept[0].readline(), 5) == b"HTTP/1.1 200 OK\r\n"
+    assert await asyncio.wait_for(silent[0].read(), 5) == b""
+    assert await asyncio.wait_for(half[0].read(), 5) == b""
+    kept[1].write(health)
+    await asyncio.wait_for(kept[0].readuntil(b"200 OK\r\n"), 5)
+    for _, writer in (silent, half, kept):
+        writer.close()
 
 
 async def test_what_is_not_http_is_refused(port: int, client_context: ssl.SSLContext) -> None:
