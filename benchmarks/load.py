@@ -14,6 +14,7 @@ import os
 import ssl
 import time
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -34,8 +35,7 @@ class _Connection(asyncio.Protocol):
         self.finished = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is not a subclass
         self._send()
 
     def data_received(self, data: bytes) -> None:

@@ -64,7 +64,7 @@ def load(deployment: Deployment, path: str, body: Path, connections: int, second
         deployment.ca,
     ]
     environment = {**os.environ, "LOAD_PASSWORD": deployment.password}
-    done = subprocess.run(command, env=environment, capture_output=True, check=True, text=True)  # noqa: S603
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)  # noqa: S603
     seen = json.loads(done.stdout)
     if seen["failures"]:
         raise RuntimeError(f"{seen['failures']} requests failed")

@@ -27,6 +27,7 @@ from isthmus.rest.elasticsearch import (
     root,
     search,
     secure_settings,
+    security_api_key_grant,
     security_api_keys,
     security_privileges,
     security_roles,
@@ -82,6 +83,7 @@ def build_data_api(parts: NodeParts) -> DataApi:
     nodes.register(router, published)
     root.register(router, published)
     security_api_keys.register(router, security.api_keys)
+    security_api_key_grant.register(router, security.api_keys, security.authenticator)
     security_privileges.register(router)
     security_roles.register(router, security.roles)
     security_users.register(router, security.users)

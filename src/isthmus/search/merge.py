@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from isthmus.errors import Fault
 from isthmus.exchange import FailureReport, Hit, JsonObject, SearchResult, ShardCounts, TotalHits
 from isthmus.names import ClusterAlias
-from isthmus.search.aggregations import combine
+from isthmus.search.aggregations import combine, with_cluster_alias
 from isthmus.search.ask import Outcome
 from isthmus.search.clusters import (
     ClusterDetail,
@@ -60,7 +60,7 @@ def merge(plan: Plan, outcomes: Sequence[Outcome], took_milliseconds: int) -> Se
         total=_total([result.total for _, result in answered], plan.request.track_total_hits),
         max_score=_highest([result.max_score for _, result in answered]),
         hits=_hits(plan, answered),
-        aggregations=_aggregations(plan, [result.aggregations for _, result in answered]),
+        aggregations=_aggregations(plan, answered),
         failures=tuple(_failures(answered)),
     )
     return SearchAnswer(
@@ -114,10 +114,15 @@ def _failures(answered: Sequence[tuple[ClusterAlias | None, SearchResult]]) -> I
         yield from prefixed_failures(alias, result.failures)
 
 
-def _aggregations(plan: Plan, parts: Sequence[JsonObject]) -> JsonObject:
-    if plan.aggregations is None or not parts:
+def _aggregations(plan: Plan, answered: Sequence[tuple[ClusterAlias | None, SearchResult]]) -> JsonObject:
+    tree = plan.aggregations
+    if tree is None or not answered:
         return {}
-    return combine(plan.aggregations, parts)
+    parts = [
+        result.aggregations if alias is None else with_cluster_alias(tree, result.aggregations, alias)
+        for alias, result in answered
+    ]
+    return combine(tree, parts)
 
 
 def _total(parts: Sequence[TotalHits | None], track: bool | int) -> TotalHits | None:  # noqa: FBT001 - as asked
