@@ -11,10 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.engines.embedded.document import DocumentParser, ParsedDocument
+from isthmus.engines.embedded.document_depth import is_too_deep
 from isthmus.engines.embedded.document_update import parse_update
 from isthmus.engines.embedded.field_types_dates import format_date, parse_date
 from isthmus.engines.embedded.field_types_values import ip_from_sortable, sortable_ip
+from isthmus.engines.embedded.index_settings import check_new_settings
 from isthmus.engines.embedded.mapping_parse import parse_mapping
+from isthmus.engines.embedded.metadata_aliases import check_aliases
 from isthmus.errors import Failure, FailureKind
 
 DATE_FORMAT = "strict_date_optional_time||epoch_millis"
@@ -371,3 +374,35 @@ def test_a_wrong_update_is_refused(body: bytes, reason: str) -> None:
         parse_update(body)
     assert caught.value.kind is FailureKind.INVALID_REQUEST
     assert reason in caught.value.reason
+
+
+def nested(levels: int, inner: Any = 1) -> Any:
+    """Make an object of so many levels."""
+    for _ in range(levels):
+        inner = {"a": inner}
+    return inner
+
+
+@pytest.mark.parametrize("levels", [300, 1000])
+def test_deep_nesting_is_refused_and_harms_nothing(levels: int) -> None:
+    """Wherever JSON may nest, too deep is a 400."""
+    deep = nested(levels)
+    with pytest.raises(Failure):
+        parse({"a": {"type": "long"}}, b'{"a":' * levels + b"1" + b"}" * levels)
+    with pytest.raises(Failure):
+        parse_mapping({"_meta": deep})
+    with pytest.raises(Failure):
+        check_aliases({"a": {"filter": deep}})
+    with pytest.raises(Failure):
+        check_new_settings(deep)
+    with pytest.raises(Failure):
+        parse_update(b'{"doc":' * levels + b"1" + b"}" * levels)
+    with pytest.raises(Failure):
+        parse_update(b'{"doc":{"a":{}}}').applied_to(b'{"a":' * levels + b"1" + b"}" * levels)
+
+
+@pytest.mark.parametrize(("levels", "expected"), [(0, False), (3, False), (4, True)])
+def test_depth_is_counted(levels: int, expected: bool) -> None:
+    """Levels are objects and lists around a value."""
+    assert is_too_deep(nested(levels), 3) is expected
+    assert is_too_deep([nested(levels)] if levels else [[]], 4) is expected

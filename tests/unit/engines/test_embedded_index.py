@@ -19,6 +19,7 @@ from isthmus.engines.embedded.index import EmbeddedIndex, Snapshot
 from isthmus.engines.embedded.index_settings import check_new_settings
 from isthmus.engines.embedded.mapping_parse import parse_mapping
 from isthmus.engines.embedded.metadata import IndexMetadata, load_metadata, save_metadata
+from isthmus.engines.embedded.recovery import is_worth_rebuilding
 from isthmus.engines.embedded.writer import IndexWriter
 from isthmus.errors import Failure
 from isthmus.exchange import RefreshPolicy, WriteKind, WriteOperation
@@ -307,6 +308,49 @@ def test_a_source_that_is_not_to_be_kept_is_not_shown(tmp_path: Path) -> None:
     with writer.snapshot() as snapshot:
         assert snapshot.source_by_seq([0])[0].source == b""
     assert found(writer, "n", 1) == ["1"]
+    writer.close()
+
+
+def test_an_index_at_rest_gives_back_what_writing_took(tmp_path: Path) -> None:
+    """Resting loses nothing, and the next write is as good as the first; a dirty index does not rest."""
+    writer = make(tmp_path)
+    writer.apply([put("1", n=1)])
+    writer.release()
+    writer.refresh()
+    writer.release()
+    assert found(writer) == ["1"]
+    writer.apply([put("2", n=1)])
+    writer.refresh()
+    assert found(writer) == ["1", "2"]
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("documents", "deleted", "expected"),
+    [(0, 10_000, False), (0, 10_001, True), (20_000, 20_000, False), (20_000, 20_001, True)],
+)
+def test_mostly_deleted_directories_are_worth_rebuilding(
+    documents: int, deleted: int, expected: bool
+) -> None:
+    """More deleted than alive, and not just a few."""
+    assert is_worth_rebuilding(documents, deleted) is expected
+
+
+def test_a_directory_of_deleted_documents_is_made_anew_at_rest(tmp_path: Path) -> None:
+    """Replacing everything more than once leaves a directory without what was replaced."""
+    writer = make(tmp_path)
+    for number in range(3):
+        writer.apply([put(str(each), n=number) for each in range(6000)])
+        writer.refresh()
+    before = writer.deleted_documents()
+    writer.release()
+    with writer.snapshot() as snapshot:
+        assert snapshot.searcher.num_docs == 6000
+    assert writer.deleted_documents() == (0 if before > 10_000 else before)
+    writer.apply([delete("5")])
+    writer.refresh()
+    with writer.snapshot() as snapshot:
+        assert snapshot.searcher.num_docs == 5999
     writer.close()
 
 

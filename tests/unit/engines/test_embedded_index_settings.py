@@ -9,6 +9,7 @@ import pytest
 from isthmus.engines.embedded.analysis import Analyzers, Token
 from isthmus.engines.embedded.analysis_custom import make_analyzers
 from isthmus.engines.embedded.index_settings import (
+    KEPT_WITHOUT_EFFECT,
     IndexSettings,
     analysis_settings,
     change_settings,
@@ -72,6 +73,30 @@ def test_a_wrong_setting_is_named(given: dict[str, Any], reason: str) -> None:
         check_new_settings(given)
     assert caught.value.error_type == "illegal_argument_exception"
     assert reason in caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("number_of_shards", "5"),
+        ("number_of_replicas", "0"),
+        ("auto_expand_replicas", "0-1"),
+        ("codec", "best_compression"),
+        ("gc_deletes", "60s"),
+        ("priority", "10"),
+        ("search.idle.after", "30s"),
+        ("soft_deletes.retention_lease.period", "12h"),
+        ("translog.durability", "request"),
+        ("translog.flush_threshold_size", "512mb"),
+        ("translog.sync_interval", "5s"),
+        ("unassigned.node_left.delayed_timeout", "1m"),
+    ],
+)
+def test_what_makes_no_difference_here_is_accepted_and_shown(name: str, value: str) -> None:
+    """This is the whole list of settings that are kept without an effect."""
+    assert check_new_settings({name: value})[f"index.{name}"] == value
+    assert f"index.{name}" in KEPT_WITHOUT_EFFECT
+    assert len(KEPT_WITHOUT_EFFECT) == 12
 
 
 def test_dynamic_settings_change_and_null_restores_the_default() -> None:

@@ -81,6 +81,11 @@ class MappingColumns:
         """Answer the columns of a field, or None where it has none (not mapped, or not searchable)."""
         return self.fields.get(path)
 
+    def lacks_maximum(self, path: str) -> bool:
+        """Tell whether a field would take a column for the largest of several values."""
+        columns = self.fields.get(path)
+        return columns is not None and columns.maximum is None
+
     def to_json(self) -> JsonObject:
         """Answer the form in which an allocation is kept."""
         return {

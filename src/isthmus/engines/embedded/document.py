@@ -5,9 +5,9 @@ Pure: a document that fails leaves no trace, and one that adds fields answers th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import orjson
 
 from isthmus.engines.embedded.document_failures import (
@@ -30,8 +30,7 @@ DEFAULT_FIELD_LIMIT: Final = 1000
 """The default of ``index.mapping.total_fields.limit``."""
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedDocument:
+class ParsedDocument(msgspec.Struct, frozen=True):
     """What a document holds. ``mapping`` is the very object given when nothing was added to it.
 
     ``values``: path of each leaf field (multi-fields too) that has a value, to its values: in the

@@ -7,6 +7,7 @@ from typing import Final
 
 import orjson
 
+from isthmus.engines.embedded.document_depth import DEEPEST, is_too_deep
 from isthmus.engines.embedded.document_failures import document_failure
 from isthmus.errors import Failure, FailureKind, illegal_argument, validation_failure
 from isthmus.exchange import Json, JsonObject
@@ -33,6 +34,10 @@ class UpdateBody:
     def applied_to(self, source: bytes) -> bytes | None:
         """Answer the changed document, or None when nothing changes and that is to be detected."""
         before = orjson.loads(source)
+        if is_too_deep(before):
+            raise illegal_argument(
+                f"a document of more than {DEEPEST} levels cannot be updated, only replaced"
+            )
         after = _merged(before, self.doc or {})
         if self.detect_noop and _same(before, after):
             return None
@@ -51,6 +56,8 @@ def parse_update(body: bytes) -> UpdateBody:
         ) from error
     if not isinstance(json, dict):
         raise document_failure(body, None, "Malformed content, must start with an object")
+    if is_too_deep(json):
+        raise illegal_argument(f"an update of more than {DEEPEST} levels is not supported")
     for key in json:
         if key in _SCRIPTED:
             raise illegal_argument(f"[{key}] in an update is not supported by the embedded engine")

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
+from isthmus.engines.embedded.document_depth import is_too_deep
 from isthmus.engines.embedded.field_types import FIELD_TYPES
 from isthmus.engines.embedded.field_types_dates import parse_date
 from isthmus.engines.embedded.mapping import FieldMapping
@@ -21,6 +22,8 @@ ColumnValue: TypeAlias = str | int | float
 
 #: whole numbers up to here are exact in a double
 _EXACT_DOUBLE: Final = 1 << 53
+#: a value that nests deeper is not spelled out in a failure
+_SHOWN_LEVELS: Final = 20
 _MAPPED_V4: Final = "00000000000000000000ffff"
 
 
@@ -76,6 +79,8 @@ def text_of(value: Json) -> str:
 
 def show_value(value: Json) -> str:
     """Answer a value as Elasticsearch previews it in a failure (``{a=1}`` for an object)."""
+    if is_too_deep(value, _SHOWN_LEVELS):
+        return "{...}" if isinstance(value, dict) else "[...]"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}={show_value(each)}" for key, each in value.items()) + "}"
     if isinstance(value, list):

@@ -252,6 +252,9 @@ class EmbeddedIndex:
             if self._refresh_timer is None:
                 self._schedule_refresh(_RETRY_SECONDS)
             return
+        except Exception:
+            logger.exception("refresh failed", extra={"index": self.state.metadata.name})
+            raise
         self._after_write()
 
     def _cancel_refresh_timer(self) -> None:

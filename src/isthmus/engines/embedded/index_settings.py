@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from isthmus.engines.embedded.document_depth import DEEPEST, is_too_deep
 from isthmus.errors import Failure, FailureKind, illegal_argument
 from isthmus.exchange import Json, JsonObject
 
@@ -103,6 +104,9 @@ _KEPT: Final = {
     "index.translog.sync_interval": _Setting(dynamic=True, check=_time),
     "index.unassigned.node_left.delayed_timeout": _Setting(dynamic=True, check=_time),
 }
+KEPT_WITHOUT_EFFECT: Final = frozenset(_KEPT)
+"""The settings that are accepted and shown, and make no difference on one node."""
+
 _SETTINGS: Final = _ACTED_ON | _KEPT
 #: what Elasticsearch makes itself and shows; may come back in a copied request and is not kept
 _OWN: Final = frozenset({"index.creation_date", "index.uuid", "index.provided_name", "index.version.created"})
@@ -153,6 +157,8 @@ def normalise_settings(given: JsonObject) -> JsonObject:
 
     Nested objects and names without ``index.`` in front are understood, as in Elasticsearch.
     """
+    if is_too_deep(given):
+        raise illegal_argument(f"settings have more than {DEEPEST} levels")
     flat: JsonObject = {}
     _flatten("", given, flat)
     return {name if name.startswith(_PREFIX) else f"{_PREFIX}{name}": value for name, value in flat.items()}

@@ -9,6 +9,7 @@ from collections.abc import Container
 from typing import Any, Final
 
 from isthmus.engines.embedded.analysis import unknown_analyzer
+from isthmus.engines.embedded.document_depth import DEEPEST, is_too_deep
 from isthmus.engines.embedded.field_types import FIELD_TYPES, UNSUPPORTED_TYPES
 from isthmus.engines.embedded.field_types_dates import check_date_format
 from isthmus.engines.embedded.field_types_values import parse_value
@@ -69,6 +70,8 @@ def parse_mapping(json: Json, analyzers: Container[str] | None = None) -> Mappin
 
     Raises a failure of type ``mapper_parsing_exception``. None and ``{}`` are the empty mapping.
     """
+    if is_too_deep(json):
+        raise mapping_failure(f"Failed to parse mapping: it has more than {DEEPEST} levels")
     try:
         return _root(_as_object(json or {}, "mappings"), analyzers)
     except Failure as failure:

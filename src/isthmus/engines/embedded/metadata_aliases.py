@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import orjson
 
+from isthmus.engines.embedded.document_depth import DEEPEST, is_too_deep
 from isthmus.engines.embedded.metadata import sync_directory, write_durably
 from isthmus.errors import Failure, FailureKind, illegal_argument
 from isthmus.exchange import JsonObject
@@ -30,6 +31,8 @@ def check_alias(name: str, parameters: Any) -> JsonObject:
     """Answer one alias's parameters in the form in which they are kept; raise a 400."""
     if not isinstance(parameters, dict):
         raise illegal_argument(f"alias [{name}] must be an object")
+    if is_too_deep(parameters):
+        raise illegal_argument(f"alias [{name}] has more than {DEEPEST} levels")
     kept = dict(parameters)
     if "routing" in kept:
         routing = kept.pop("routing")

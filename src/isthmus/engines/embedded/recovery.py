@@ -10,6 +10,7 @@ import logging
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 from isthmus.engines.embedded.document import DocumentParser, ParsedDocument
 from isthmus.engines.embedded.store import DocumentStore
@@ -20,7 +21,18 @@ from isthmus.errors import Failure
 
 logger = logging.getLogger(__name__)
 
-_PREFIX = "search-"
+_PREFIX: Final = "search-"
+#: so many deleted documents are not worth the trouble
+_FEW_DELETED: Final = 10_000
+
+
+def is_worth_rebuilding(documents: int, deleted: int) -> bool:
+    """Tell whether a directory holds so much that is deleted that making it anew pays.
+
+    The library merges by size alone, and its bindings offer no forced merge: a large segment would
+    keep what was deleted in it for ever.
+    """
+    return deleted > _FEW_DELETED and deleted > documents
 
 
 def search_directory_path(directory: Path, generation: int) -> Path:

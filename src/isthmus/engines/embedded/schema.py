@@ -2,7 +2,7 @@
 
 The library's bindings cannot ask for a keyword without norms or for dates to the millisecond, but
 its ``meta.json`` can say so. The file of an index that is still empty is therefore amended before
-the index is opened; ``tests/unit/engines/test_embedded_index_schema.py`` proves that it took.
+the index is opened; ``tests/unit/engines/test_embedded_index.py`` proves that it took.
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from isthmus.engines.embedded.document import DEFAULT_FIELD_LIMIT, DocumentParser, ParsedDocument
 from isthmus.engines.embedded.document_update import parse_update
 from isthmus.engines.embedded.mapping import Mapping
@@ -33,8 +35,7 @@ _ID_BYTES: Final = 15
 _TIME_BYTES: Final = 6
 
 
-@dataclass(frozen=True, slots=True)
-class SearchChange:
+class SearchChange(msgspec.Struct, frozen=True):
     """What a write means for the search directory. ``parsed`` None removes the document."""
 
     id: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
+
+import msgspec
 
 MAXIMUM_ID_BYTES: Final = 512
 """Elasticsearch's limit for a document's id, in bytes of UTF-8."""
@@ -28,8 +29,7 @@ class OperationKind(IntEnum):
     DELETE = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Current:
+class Current(msgspec.Struct, frozen=True, gc=False):
     """The last operation on an id. ``live`` False is a tombstone: the document was deleted."""
 
     seq_no: int
@@ -38,8 +38,7 @@ class Current:
     live: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(msgspec.Struct, frozen=True, gc=False):
     """One entry of the history. ``source`` is empty for a delete."""
 
     kind: OperationKind

@@ -34,6 +34,7 @@ from isthmus.engines.embedded.mapping_parse import parse_mapping
 from isthmus.engines.embedded.metadata import IndexMetadata, save_metadata
 from isthmus.engines.embedded.recovery import (
     fill,
+    is_worth_rebuilding,
     remove_other_generations,
     replay,
     search_directory_path,
@@ -43,6 +44,7 @@ from isthmus.engines.embedded.store import INITIAL_MAP_BYTES, DocumentStore, Sto
 from isthmus.engines.embedded.store_batch import BatchContext, BatchResult, apply_batch
 from isthmus.engines.embedded.store_prune import PruneRule, oldest_needed_seq_no
 from isthmus.engines.embedded.writer_directory import SearchDirectory, SearchLibraryError
+from isthmus.engines.embedded.writer_memory import give_memory_back
 from isthmus.errors import Failure, FailureKind
 from isthmus.exchange import JsonObject, WriteOperation, WriteOutcome
 
@@ -225,13 +227,19 @@ class IndexWriter:
         self._keep(replace(self.state.metadata, aliases=aliases))
 
     def release(self) -> None:
-        """Give back what only writing needs. The index stays open for reading."""
-        if self._open is not None and not self.is_dirty:
-            try:
-                self._open.search.close_writer()
-            except SearchLibraryError:
-                # what was committed stays; the next write opens another
-                logger.exception("search library did not end its merges", extra=self._fields())
+        """Give back what only writing needs, and tidy up. The index stays open for reading."""
+        opened, view = self._open, self._view
+        if opened is None or view is None or self.is_dirty:
+            return
+        try:
+            opened.search.close_writer()
+            if is_worth_rebuilding(view.searcher.num_docs, opened.search.deleted_documents()):
+                self._rebuild()
+                opened.search.close_writer()
+        except (Failure, SearchLibraryError):
+            # what was committed stays; the next write opens another writer
+            logger.exception("index could not be tidied up", extra=self._fields())
+        give_memory_back()
 
     def close(self) -> None:
         """Make everything visible to the next start, and release the files."""
@@ -333,9 +341,9 @@ class IndexWriter:
     def _with_mapping(self, mapping: Mapping, many_valued: frozenset[str]) -> IndexMetadata:
         """Answer the metadata with this mapping; the same object when nothing changes."""
         metadata = self.state.metadata
-        columns = allocate(metadata.columns, mapping, many_valued)
-        if mapping is metadata.mapping and columns is metadata.columns:
+        if mapping is metadata.mapping and not any(map(metadata.columns.lacks_maximum, many_valued)):
             return metadata
+        columns = allocate(metadata.columns, mapping, many_valued)
         return replace(metadata, mapping=mapping, columns=columns)
 
     def _adopt(self, metadata: IndexMetadata) -> None:
