@@ -62,9 +62,11 @@ def explain_tls_error(
         if "UNRECOGNIZED_NAME" in reason:
             return PhaseFailure(
                 Phase.TLS,
-                f"server at {where} does not know the name [{destination.server_name}]",
-                f"set [cluster.remote.{destination.alias}.server_name] to the server name that the remote"
-                " deployment shows under remote cluster parameters",
+                f"server at {where} does not know the name [{destination.server_name}], or nothing of that"
+                " name is running",
+                "check that the remote deployment runs, and that"
+                f" [cluster.remote.{destination.alias}.server_name] is the server name that it shows under"
+                " remote cluster parameters",
             )
         if "CERTIFICATE_REQUIRED" in reason or "BAD_CERTIFICATE" in reason:
             return PhaseFailure(
@@ -83,8 +85,9 @@ def explain_tls_error(
     return PhaseFailure(
         Phase.TLS,
         f"server at {where} closed the connection during the TLS handshake",
-        f"check [cluster.remote.{destination.alias}.server_name] (sent: [{destination.server_name}]), the"
-        " port, and whether the remote's IP filters admit this deployment's address",
+        f"check that the remote deployment runs, [cluster.remote.{destination.alias}.server_name] (sent:"
+        f" [{destination.server_name}]), the port, and whether the remote's IP filters admit this"
+        " deployment's address",
     )
 
 

@@ -267,3 +267,19 @@ async def test_a_remote_that_stops_answering_is_noticed_by_pings(near: Near, far
     far.keys.authenticate_cross_cluster = never  # type: ignore[method-assign,assignment]
     await until(lambda: near.state["isthmus"].get("last_error", {}).get("phase") is not None, 8)
     stuck.set()
+
+
+async def test_a_door_that_does_not_know_the_name_is_named(near: Near) -> None:
+    """A TLS alert for the server name: the name may be wrong, or its deployment may be down."""
+
+    async def alerting(reading: asyncio.StreamReader, writing: asyncio.StreamWriter) -> None:
+        await reading.read(100)
+        writing.write(bytes.fromhex("15 0303 0002 02 70"))  # RFC 8446 §6.2: fatal, unrecognized_name
+        await writing.drain()
+        await asyncio.sleep(5)
+
+    async with serving(alerting, None) as address:
+        error = await error_of(near, address)
+    assert error["phase"] == "tls"
+    assert f"does not know the name [{SERVER_NAME}]" in error["reason"]
+    assert "check that the remote deployment runs" in error["remedy"]
