@@ -40,6 +40,9 @@ WORDS = [
     "long prefix that goes on: 1",
     "long prefix that goes on: 2",
     "*",
+    "-1",
+    "1e+3",
+    "TO",
 ]
 TOKENS = ["red", "green", "blue", "grey"]
 DAY = 86_400_000

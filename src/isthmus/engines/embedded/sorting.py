@@ -25,7 +25,8 @@ from isthmus.exchange import SortKey, SortValue
 HeldValue: TypeAlias = str | int | float | None
 
 _MODES: Final = frozenset({"min", "max", "sum", "avg", "median"})
-_EXTREME_INTEGERS: Final = frozenset({(1 << 63) - 1, -(1 << 63)})
+_EXTREME: Final = 1 << 63
+_EXTREME_INTEGERS: Final = frozenset({_EXTREME - 1, -_EXTREME})
 _EXTREME_TEXTS: Final = frozenset({"Infinity", "-Infinity"})
 
 
@@ -200,13 +201,7 @@ def _after(key: ResolvedKey, value: SortValue) -> HeldValue:
     if key.sorted_by is Sorted.ID:
         return str(value)
     if key.mapped is None:
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if math.isnan(number):
-            raise illegal_argument(f"Failed to parse search_after value for field [{key.name}].")
-        return as_single(number) if key.sorted_by is Sorted.SCORE else int(number)
+        return _number_after(key, value)
     kind = key.mapped.field_type.kind
     # how Elasticsearch shows a missing number
     if kind is ColumnKind.INTEGER and value in _EXTREME_INTEGERS:
@@ -224,10 +219,22 @@ def _after(key: ResolvedKey, value: SortValue) -> HeldValue:
         ) from None
 
 
+def _number_after(key: ResolvedKey, value: SortValue) -> float | int:
+    try:
+        number = float(value or 0)
+        if key.sorted_by is Sorted.SCORE and math.isfinite(number):
+            return as_single(number)
+        if -_EXTREME < number < _EXTREME:
+            return int(value or 0)
+    except ValueError:
+        pass
+    raise illegal_argument(f"Failed to parse search_after value for field [{key.name}].")
+
+
 def _held(mapped: FieldMapping, value: SortValue, date_format: str | None) -> HeldValue:
     if mapped.type == "boolean" and isinstance(value, (int, float)) and value in (0, 1):
         return int(value)
-    if mapped.type == "date" and not isinstance(value, str) and isinstance(value, (int, float)):
+    if mapped.type == "date" and isinstance(value, (int, float)) and -_EXTREME < value < _EXTREME:
         return int(value)
     if mapped.type == "date" and date_format is not None:
         return parse_date(value, date_format)

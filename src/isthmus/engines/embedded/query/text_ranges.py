@@ -20,7 +20,8 @@ _PREFIX_LENGTH: Final = 16
 _MAXIMUM_ENUMERATED: Final = 65_536
 _HIGHEST: Final = 0x10FFFF
 _SURROGATES: Final = (0xD800, 0xDFFF)
-_UNSAFE: Final = frozenset('`{}"[]()\\*')
+_SAFE: Final = frozenset("._:@-")
+_OPERATORS: Final = frozenset({"AND", "IN", "NOT", "OR", "TO"})
 ANY_CHARACTER: Final = "(?s:.)"
 
 
@@ -59,11 +60,11 @@ def text_range(context: QueryContext, column: str, wanted: TextRange, *, is_raw:
 
 
 def _is_writable(bound: str | None) -> bool:
-    """Tell whether the library's query language can express this bound."""
+    """Tell whether the library's query language is sure to take this bound as it is."""
     return bound is None or (
-        bound != ""
-        and not any(character.isspace() or character in _UNSAFE for character in bound)
-        and bound.isprintable()
+        bound[:1].isalnum()
+        and bound not in _OPERATORS
+        and all(character.isalnum() or character in _SAFE for character in bound)
     )
 
 
