@@ -192,6 +192,12 @@ def test_search_after_takes_values_as_shown_and_as_written(
             "illegal_argument_exception",
             "Failed to parse search_after value for field [price].",
         ),
+        (
+            "_doc",
+            ("1e999",),
+            "illegal_argument_exception",
+            "Failed to parse search_after value for field [_doc].",
+        ),
         ("price", (1, 2), "illegal_argument_exception", "search_after has 2 value(s) but sort has 1."),
     ],
 )
