@@ -77,7 +77,7 @@ class _UnixConnection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        self.sock.connect(str(self._path.resolve()))  # a link where the path itself is too long
 
 
 def _reason_of(answer: Any) -> str:
