@@ -172,7 +172,13 @@ async def test_external_versions(api: DataApiClient) -> None:
         ),
         ("POST", "/logs/_update/1", {}, 400, "Validation Failed: 1: script or doc is missing;"),
         ("POST", "/logs/_update/1", {"script": "x"}, 400, "[script] is not supported: updates take [doc]"),
-        ("POST", "/logs/_update/1", {"dog": {}}, 400, "[UpdateRequest] unknown field [dog]"),
+        (
+            "POST",
+            "/logs/_update/1",
+            {"dog": {}},
+            400,
+            "[UpdateRequest] unknown field [dog] did you mean [doc]?",
+        ),
         ("POST", "/logs/_update/1", {"doc": 1}, 400, None),
         ("POST", "/logs/_update/1", [], 400, None),
         ("POST", "/logs/_update/1", {"doc": {}, "detect_noop": 3}, 400, None),
@@ -208,6 +214,19 @@ async def test_shows_the_wanted_part_of_a_source(api: DataApiClient, query: str,
     """Patterns match whole paths; a name covers what is below it."""
     await api("PUT", "/logs/_doc/1", {"a": {"b": 1, "c": 2}, "d": [{"e": 1, "f": 2}], "g": {}})
     assert (await api("GET", f"/logs/_doc/1{query}")).json.get("_source") == expected
+
+
+async def test_without_realtime_only_what_was_refreshed_is_shown(api: DataApiClient) -> None:
+    """``realtime=false`` sees what a search sees."""
+    await api("PUT", "/logs/_doc/1", {"a": 1})
+    for target in ("/logs/_doc/1", "/logs/_source/1"):
+        assert (await api("GET", f"{target}?realtime=false")).status == 404
+        assert (await api("GET", f"{target}?realtime=false&refresh=true")).status == 200
+        await api("PUT", "/logs/_doc/1", {"a": 1})
+        await api("DELETE", "/logs")
+        await api("PUT", "/logs/_doc/1", {"a": 1})
+    found = await api("POST", "/logs/_mget?realtime=false", {"ids": ["1"]})
+    assert found.json["docs"][0]["found"] is False
 
 
 async def test_update(api: DataApiClient) -> None:

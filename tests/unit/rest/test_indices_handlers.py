@@ -10,6 +10,7 @@ from data_api_client import DataApiClient, principal_of
 from isthmus.errors import Failure
 from isthmus.exchange import IndexDescription
 from isthmus.names import IndexName
+from isthmus.rest.elasticsearch.aliases import missing_names
 from isthmus.rest.elasticsearch.aliases_parsing import AliasAction, alias_parameters, parse_alias_actions
 from isthmus.rest.elasticsearch.index_settings import flat_settings, nested_settings
 from isthmus.rest.elasticsearch.mappings import field_mappings
@@ -126,6 +127,30 @@ async def test_an_index_from_its_making_to_its_end(api: DataApiClient) -> None:
         ("PUT", "/none/_mapping", {"properties": {}}, 404, "no such index [none]"),
         ("PUT", "/there/_mapping", {}, 400, "Validation Failed: 1: mapping source is empty;"),
         ("PUT", "/there/_settings", {}, 400, "Validation Failed: 1: no settings to update;"),
+        (
+            "PUT",
+            "/typed",
+            {"mappings": {"_doc": {"properties": {}}}},
+            400,
+            (
+                "The mapping definition cannot be nested under a type [_doc] "
+                "unless include_type_name is set to true."
+            ),
+        ),
+        (
+            "POST",
+            "/there/_flush?force&wait_if_ongoing=false",
+            b"",
+            400,
+            "Validation Failed: 1: wait_if_ongoing must be true for a force flush;",
+        ),
+        (
+            "GET",
+            "/_stats/fieldata",
+            b"",
+            400,
+            "request [/_stats/fieldata] contains unrecognized metric: [fieldata] -> did you mean [fielddata]?",
+        ),
         ("POST", "/there/_forcemerge?wait_for_completion=false", b"", 400, None),
         ("GET", "/there/_stats/segments", b"", 400, None),
         ("GET", "/there/_stats?level=odd", b"", 400, None),
@@ -151,6 +176,16 @@ async def test_wildcards_delete_only_where_that_is_allowed() -> None:
         await api("PUT", f"/{name}")
     assert (await api("DELETE", "/logs-*")).status == 200
     assert set(api.engine.indices()) == {"kept"}
+
+
+async def test_an_alias_never_leads_to_a_deletion() -> None:
+    """Neither by its name nor by a wildcard, whatever is allowed."""
+    api = DataApiClient(destructive_requires_name=False)
+    await api("PUT", "/backing", {"aliases": {"logs": {}}})
+    assert (await api("DELETE", "/logs")).status == 400
+    assert (await api("DELETE", "/lo*")).status == 200
+    assert (await api("DELETE", "/logs?ignore_unavailable=true")).status == 200
+    assert set(api.engine.indices()) == {"backing"}
 
 
 async def test_settings_are_shown_and_changed(api: DataApiClient) -> None:
@@ -302,6 +337,22 @@ async def test_alias_refusals(api: DataApiClient, actions: Any, status: int, rea
     )
     assert (answer.status, answer.reason) == (status, reason)
     assert (await api("GET", "/a/_alias")).json == {"a": {"aliases": {}}}
+
+
+@pytest.mark.parametrize(
+    ("patterns", "found", "missing"),
+    [
+        (["a", "b"], {"a"}, ["b"]),
+        (["a*", "_all"], set(), []),
+        (["a", "-a*"], set(), []),
+        (["-a", "b*", "-c"], {"b1"}, ["-a"]),
+        (["-x", "-x*", "-y"], set(), ["-x"]),
+        (["a", "b", "-a*", "-b"], set(), []),
+    ],
+)
+def test_which_aliases_are_missing(patterns: list[str], found: set[str], missing: list[str]) -> None:
+    """A name that is excluded later is not missed; ``-`` excludes only from the first wildcard on."""
+    assert missing_names(patterns, found) == missing
 
 
 def test_alias_actions_in_their_forms() -> None:

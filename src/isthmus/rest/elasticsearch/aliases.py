@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from isthmus.errors import Failure, FailureKind, illegal_argument
@@ -49,6 +49,25 @@ def matching_aliases(description: IndexDescription, patterns: Sequence[str]) -> 
             if pattern == "_all" or wildcard_matches(pattern, name):
                 chosen[name] = value
     return chosen
+
+
+def missing_names(patterns: Sequence[str], found: Collection[str]) -> list[str]:
+    """Answer the names asked for that were not found, sorted.
+
+    As in Elasticsearch, ``-name`` excludes only from the first wildcard on, and a name that is
+    excluded later is not missed.
+    """
+    wildcards = [position for position, pattern in enumerate(patterns) if is_wildcard(pattern)]
+    first_wildcard = wildcards[0] if wildcards else len(patterns)
+    missing = set()
+    for position, name in enumerate(patterns):
+        excluding = position > first_wildcard and name.startswith("-")
+        if name == "_all" or is_wildcard(name) or excluding or name in found:
+            continue
+        later = patterns[max(position + 1, first_wildcard) :]
+        if not any(one.startswith("-") and wildcard_matches(one[1:], name) for one in later):
+            missing.add(name)
+    return sorted(missing)
 
 
 def changes_of(
@@ -142,10 +161,7 @@ class Aliases:
             seen.update(chosen)
             if chosen or not patterns:
                 found[str(description.name)] = {"aliases": chosen}
-        exact = {
-            name for name in patterns if not (is_wildcard(name) or name.startswith("-") or name == "_all")
-        }
-        missing = sorted(exact - seen)
+        missing = missing_names(patterns, seen)
         if not missing:
             return json_response(found)
         plural = "es" if len(missing) > 1 else ""

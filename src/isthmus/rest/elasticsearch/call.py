@@ -102,9 +102,14 @@ def unrecognized_parameters(request: Request, taken: Collection[str]) -> Failure
     )
 
 
-def _suggestion(name: str, candidates: Collection[str]) -> str:
+def did_you_mean(name: str, candidates: Collection[str]) -> list[str]:
+    """Answer the candidates that a caller may have meant, the nearest first."""
     near = [(_similarity(name[:50], candidate), candidate) for candidate in candidates]
-    close = [candidate for score, candidate in sorted(near, key=_best_first) if score > 0.5]  # noqa: PLR2004 - Lucene's
+    return [candidate for score, candidate in sorted(near, key=_best_first) if score > 0.5]  # noqa: PLR2004 - Lucene's
+
+
+def _suggestion(name: str, candidates: Collection[str]) -> str:
+    close = did_you_mean(name, candidates)
     if not close:
         return ""
     if len(close) == 1:

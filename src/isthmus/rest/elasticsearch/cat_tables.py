@@ -10,7 +10,7 @@ from isthmus.exchange import IndexDescription, IndexStatistics
 from isthmus.names import IndexName
 from isthmus.rest.elasticsearch.cat_table import Column, Table
 from isthmus.rest.elasticsearch.cluster_health import Health, index_status
-from isthmus.rest.elasticsearch.refresh import copies_of
+from isthmus.rest.elasticsearch.refresh import copies_of, primaries_of
 
 _EPOCH: Final = Column("epoch", ("t", "time"), "seconds since 1970-01-01 00:00:00")
 _TIMESTAMP: Final = Column("timestamp", ("ts", "hms", "hhmmss"), "time in HH:MM:SS")
@@ -93,7 +93,7 @@ def indices_table(
                 "status": "close" if one.closed else "open",
                 "index": one.name,
                 "uuid": one.uuid,
-                "pri": 1,
+                "pri": primaries_of(one),
                 "rep": copies_of(one) - 1,
                 "docs.count": counted.documents if counted else None,
                 "docs.deleted": counted.deleted_documents if counted else None,

@@ -102,7 +102,7 @@ def register(router: ElasticsearchRouter, engine: Engine, identity: NodeIdentity
         require_cluster_action(call.principal, "cluster:monitor/stats")
         descriptions = engine.indices()
         counts = (await engine.statistics(list(descriptions))).values()
-        shards = len(descriptions)
+        shards = health_of(descriptions.values()).active
         answer: dict[str, Any] = {
             "_nodes": {"total": 1, "successful": 1, "failed": 0},
             "cluster_name": identity.cluster_name,
@@ -110,7 +110,7 @@ def register(router: ElasticsearchRouter, engine: Engine, identity: NodeIdentity
             "timestamp": clock.now_milliseconds(),
             "status": health_of(descriptions.values()).status,
             "indices": {
-                "count": shards,
+                "count": len(descriptions),
                 "shards": {"total": shards, "primaries": shards, "replication": 0.0} if shards else {},
                 "docs": {
                     "count": sum(one.documents for one in counts),
@@ -121,6 +121,8 @@ def register(router: ElasticsearchRouter, engine: Engine, identity: NodeIdentity
             "nodes": {
                 "count": {"total": 1, **dict.fromkeys(ROLES, 1)},
                 "versions": [COMPATIBLE_VERSION],
+                "discovery_types": {"single-node": 1},
+                "packaging_types": [{"flavor": "default", "type": "pip", "count": 1}],
             },
         }
         return json_response(answer)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from isthmus.errors import illegal_argument
 from isthmus.exchange import IndexDescription
-from isthmus.rest.elasticsearch.refresh import copies_of
+from isthmus.rest.elasticsearch.refresh import copies_of, primaries_of
 
 #: from good to bad
 STATUSES: Final = ("green", "yellow", "red")
@@ -41,8 +41,12 @@ class Health:
 
 def health_of(descriptions: Iterable[IndexDescription], *, missing: bool = False) -> Health:
     """Answer the health of these indices together."""
-    replicas = [copies_of(description) - 1 for description in descriptions]
-    return Health(active=len(replicas), unassigned=sum(replicas), missing=missing)
+    active = unassigned = 0
+    for description in descriptions:
+        primaries = primaries_of(description)
+        active += primaries
+        unassigned += primaries * (copies_of(description) - 1)
+    return Health(active=active, unassigned=unassigned, missing=missing)
 
 
 def index_status(description: IndexDescription) -> str:
@@ -127,11 +131,14 @@ def index_health_object(description: IndexDescription, *, with_shards: bool) -> 
     }
     shown = {
         "status": health.status,
-        "number_of_shards": 1,
+        "number_of_shards": primaries_of(description),
         "number_of_replicas": copies_of(description) - 1,
         "active_primary_shards": health.active,
         **counts,
     }
     if with_shards:
-        shown["shards"] = {"0": {"status": health.status, "primary_active": True, **counts}}
+        replicas = copies_of(description) - 1
+        one_shard = {"status": health.status, "primary_active": True, **counts}
+        one_shard.update(active_shards=1, unassigned_shards=replicas)
+        shown["shards"] = {str(number): one_shard for number in range(primaries_of(description))}
     return shown

@@ -54,7 +54,7 @@ _UPDATE_PARAMETERS: Final = (
     "retry_on_conflict",
     "lang",
 )
-#: ``realtime`` and ``preference`` change nothing: there is one copy, and it answers as last written
+#: ``preference`` changes nothing: there is one copy
 _GET_PARAMETERS: Final = (
     *SOURCE_PARAMETERS,
     "realtime",
@@ -191,20 +191,28 @@ class Documents:
                 "resource_not_found_exception",
                 f"Document not found [{index}]/[{document_id}]",
             )
+        if not document.source:  # the mapping says that sources are not kept
+            raise Failure(
+                FailureKind.NOT_FOUND,
+                "resource_not_found_exception",
+                f"Source not found [{index}]/[{document_id}]",
+            )
         return Response(body=wanted.apply(document.source))
 
     async def _read(self, call: Call, document_id: str) -> tuple[IndexName, StoredDocument | None]:
         parameters = call.parameters
         if parameters.get("stored_fields"):
             raise illegal_argument("[stored_fields] is not supported: use [_source_includes]")
-        boolean_parameter(parameters, "realtime", default=True)
+        realtime = boolean_parameter(parameters, "realtime", default=True)
         condition = concurrency_of(parameters)
         if boolean_parameter(parameters, "refresh", default=False):
             selection = self._reader.selection_for(
                 call.principal, "indices:data/read/get", call.path["index"]
             )
             await self._engine.refresh([selection.index])
-        index, document = await self._reader.read(call.principal, call.path["index"], document_id)
+        index, document = await self._reader.read(
+            call.principal, call.path["index"], document_id, realtime=realtime
+        )
         if document is not None and condition.version not in {None, document.version}:
             raise read_conflict(index, document, condition.version)
         return index, document

@@ -23,7 +23,7 @@ from isthmus.rest.http import Response, boolean_parameter, json_response
 
 _PARAMETERS: Final = (*SOURCE_PARAMETERS, "realtime", "refresh", "routing", "preference", "stored_fields")
 _ITEM_MEMBERS: Final = frozenset(
-    {"_index", "_id", "routing", "_source", "version", "version_type", "stored_fields", "_version"}
+    {"_index", "_id", "routing", "_source", "version", "version_type", "stored_fields"}
 )
 _MGET_ACTION: Final = "indices:data/read/mget"
 #: bounds the work of one request; Elasticsearch has no such limit but its 100 MiB
@@ -91,24 +91,26 @@ class MultiGet:
     async def handle(self, call: Call) -> Response:
         """Show the documents in the order they are asked for."""
         parameters = call.parameters
-        boolean_parameter(parameters, "realtime", default=True)
+        realtime = boolean_parameter(parameters, "realtime", default=True)
         if parameters.get("stored_fields"):
             raise illegal_argument("[stored_fields] is not supported: use [_source_includes]")
         wanted = parse_multi_get(json_object(call), call.path.get("index"), source_filter_of(parameters))
         if boolean_parameter(parameters, "refresh", default=False):
             await self._refresh(call, wanted)
-        return json_response({"docs": [await self._shown(call, entry) for entry in wanted]})
+        return json_response({"docs": [await self._shown(call, entry, realtime) for entry in wanted]})
 
-    async def _shown(self, call: Call, wanted: Wanted) -> dict[str, Any]:
+    async def _shown(self, call: Call, wanted: Wanted, realtime: bool) -> dict[str, Any]:  # noqa: FBT001 - passed on
         try:
-            return await self._read(call, wanted)
+            return await self._read(call, wanted, realtime)
         except Failure as failure:
             described = failure_object(failure)
             error = {"root_cause": [dict(described)], **described}
             return {"_index": wanted.index, "_id": wanted.id, "error": error}
 
-    async def _read(self, call: Call, wanted: Wanted) -> dict[str, Any]:
-        index, document = await self._reader.read(call.principal, wanted.index, wanted.id, _MGET_ACTION)
+    async def _read(self, call: Call, wanted: Wanted, realtime: bool) -> dict[str, Any]:  # noqa: FBT001 - passed on
+        index, document = await self._reader.read(
+            call.principal, wanted.index, wanted.id, _MGET_ACTION, realtime=realtime
+        )
         if document is None:
             return missing_object(index, wanted.id)
         if wanted.condition.version not in {None, document.version}:

@@ -33,15 +33,21 @@ class DocumentReader:
         return selection_of(principal, action, index, (resolved,))
 
     async def read(
-        self, principal: Principal, name: str, document_id: str, action: str = _GET_ACTION
+        self,
+        principal: Principal,
+        name: str,
+        document_id: str,
+        action: str = _GET_ACTION,
+        *,
+        realtime: bool = True,
     ) -> tuple[IndexName, StoredDocument | None]:
         """Answer the index behind ``name`` and the document, None where there is none to be seen.
 
-        A caller who may see only some documents or fields reads what was last refreshed: as in
-        Elasticsearch, filters are a search's.
+        Without ``realtime``, and for a caller who may see only some documents or fields, it is what
+        was last refreshed: as in Elasticsearch, filters are a search's.
         """
         selection = self.selection_for(principal, action, name)
-        if not selection.document_filters and not selection.field_access:
+        if realtime and not selection.document_filters and not selection.field_access:
             return selection.index, await self._engine.get(selection.index, document_id)
         found = await self._engine.search(
             [selection],

@@ -56,6 +56,8 @@ def document_object(
         "_primary_term": document.primary_term,
         "found": True,
     }
+    if not document.source:
+        return shown  # the mapping says that sources are not kept
     if wanted is None:
         shown["_source"] = orjson.Fragment(document.source)
     elif wanted.enabled:
@@ -65,12 +67,14 @@ def document_object(
 
 def updated_object(document: StoredDocument, wanted: SourceFilter) -> dict[str, Any]:
     """Answer the member ``get`` of an update's answer: the document as it is now."""
-    return {
+    shown: dict[str, Any] = {
         "_seq_no": document.seq_no,
         "_primary_term": document.primary_term,
         "found": True,
-        "_source": orjson.Fragment(wanted.apply(document.source)),
     }
+    if document.source:
+        shown["_source"] = orjson.Fragment(wanted.apply(document.source))
+    return shown
 
 
 def missing_object(index: IndexName, document_id: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from isthmus.errors import Failure, FailureKind, illegal_argument, validation_failure
+from isthmus.rest.elasticsearch.call import did_you_mean
 from isthmus.rest.elasticsearch.documents_source import SourceFilter, source_filter_of_json
 from isthmus.rest.http import json_text
 
@@ -23,7 +24,9 @@ def parse_update(body: Any) -> tuple[bytes, SourceFilter | None]:
         if name in {"script", "scripted_upsert"}:
             raise illegal_argument(f"[{name}] is not supported: updates take [doc]")
         if name != "_source" and name not in _ENGINE_MEMBERS:
-            raise _refused(f"[UpdateRequest] unknown field [{str(name)[:100]}]")
+            near = did_you_mean(str(name), (*_ENGINE_MEMBERS, "_source"))
+            suggestion = f" did you mean [{near[0]}]?" if len(near) == 1 else ""
+            raise _refused(f"[UpdateRequest] unknown field [{str(name)[:100]}]{suggestion}")
     _require_documents(body)
     wanted = source_filter_of_json(body["_source"]) if "_source" in body else None
     return json_text({name: body[name] for name in _ENGINE_MEMBERS if name in body}), wanted

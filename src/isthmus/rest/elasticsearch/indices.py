@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from isthmus.errors import Failure, FailureKind, illegal_argument
 from isthmus.exchange import Engine
-from isthmus.names import is_wildcard, parse_index_name
+from isthmus.names import KnownIndex, is_wildcard, parse_index_name
 from isthmus.names.date_math import resolve_date_math
 from isthmus.rest.elasticsearch.aliases_parsing import alias_exists_as_index, alias_parameters
 from isthmus.rest.elasticsearch.call import (
@@ -22,7 +22,7 @@ from isthmus.rest.elasticsearch.call import (
 from isthmus.rest.elasticsearch.index_settings import flat_settings, settings_object
 from isthmus.rest.elasticsearch.indices_known import described, select
 from isthmus.rest.http import Response, json_response
-from isthmus.security.authorize import require_index_action
+from isthmus.security.authorize import require_index_action, select_indices
 
 _CREATE_PARAMETERS: Final = ("wait_for_active_shards", *CLUSTER_WAIT_PARAMETERS)
 _GET_PARAMETERS: Final = (
@@ -52,6 +52,11 @@ def parse_create_index(body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[st
                 FailureKind.INVALID_REQUEST, "parse_exception", f"unknown key [{name[:100]}] for create index"
             )
     mappings, aliases = _object(body, "mappings"), _object(body, "aliases")
+    if "_doc" in mappings:
+        raise illegal_argument(
+            "The mapping definition cannot be nested under a type [_doc] unless include_type_name is set to "
+            "true."
+        )
     parsed = {resolve_date_math(alias): alias_parameters(alias, value) for alias, value in aliases.items()}
     return flat_settings(body.get("settings")), mappings, parsed
 
@@ -134,15 +139,20 @@ class Indices:
                 if expression == "_all" or is_wildcard(expression):
                     raise illegal_argument("Wildcard expressions or all indices are not allowed")
         descriptions = self._engine.indices()
+        options = indices_options(call, expand_wildcards="open,closed")
         for expression in expressions:
             named = resolve_date_math(expression)
-            if named not in descriptions and any(named in one.aliases for one in descriptions.values()):
+            is_alias = named not in descriptions and any(
+                named in one.aliases for one in descriptions.values()
+            )
+            if is_alias and not options.ignore_unavailable:
                 raise illegal_argument(
                     f"The provided expression [{named}] matches an alias, specify the corresponding concrete "
                     "indices instead."
                 )
-        options = indices_options(call, expand_wildcards="open,closed")
-        for selection in select(call, self._engine, "indices:admin/delete", options):
+        # An alias never leads to a deletion, not even by wildcard: here indices have only their own names.
+        known = {name: KnownIndex(name, one.hidden, one.closed) for name, one in descriptions.items()}
+        for selection in select_indices(call.principal, "indices:admin/delete", expressions, options, known):
             if selection.index in self._engine.indices():
                 await self._engine.delete_index(selection.index)
         return json_response({"acknowledged": True})

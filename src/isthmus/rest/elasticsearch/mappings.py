@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from isthmus.errors import validation_failure
+from isthmus.errors import illegal_argument, validation_failure
 from isthmus.exchange import Engine, JsonObject
 from isthmus.names import wildcard_matches
 from isthmus.rest.elasticsearch.call import (
@@ -50,7 +50,8 @@ def register(router: ElasticsearchRouter, engine: Engine) -> None:
     async def get_fields(call: Call) -> Response:
         selections = select(call, engine, "indices:admin/mappings/fields/get", indices_options(call))
         patterns = index_expressions(call, "fields")
-        boolean_parameter(call.parameters, "include_defaults", default=False)
+        if boolean_parameter(call.parameters, "include_defaults", default=False):
+            raise illegal_argument("[include_defaults] is not supported for field mappings")
         answer = {}
         for description in described(engine, selections):
             found = {
@@ -65,6 +66,11 @@ def register(router: ElasticsearchRouter, engine: Engine) -> None:
         body = json_object(call)
         if not body:
             raise validation_failure("mapping source is empty")
+        if "_doc" in body:
+            raise illegal_argument(
+                "Types cannot be provided in put mapping requests, unless the include_type_name parameter is "
+                "set to true."
+            )
         selections = select(call, engine, "indices:admin/mapping/put", indices_options(call))
         for description in described(engine, selections):
             await engine.put_mapping(description.name, body)

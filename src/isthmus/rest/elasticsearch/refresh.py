@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from isthmus.errors import illegal_argument
+from isthmus.errors import illegal_argument, validation_failure
 from isthmus.exchange import Engine, IndexDescription, RefreshPolicy
 from isthmus.rest.elasticsearch.call import (
     INDICES_OPTIONS_PARAMETERS,
@@ -43,10 +43,18 @@ def copies_of(description: IndexDescription) -> int:
     return 1 + (int(replicas) if replicas.isdigit() else 0)
 
 
+def primaries_of(description: IndexDescription) -> int:
+    """Answer how many primary shards an index says it has; the embedded engine keeps them together."""
+    shards = str(description.settings.get("index.number_of_shards", "1"))
+    return int(shards) if shards.isdigit() else 1
+
+
 def shards_header(descriptions: Sequence[IndexDescription]) -> dict[str, int]:
     """Answer ``_shards`` for an action on all shards of these indices: replicas are not assigned."""
-    total = sum(copies_of(description) for description in descriptions)
-    return {"total": total, "successful": len(descriptions), "failed": 0}
+    primaries = [primaries_of(description) for description in descriptions]
+    copies = [copies_of(description) for description in descriptions]
+    total = sum(shards * each for shards, each in zip(primaries, copies, strict=True))
+    return {"total": total, "successful": sum(primaries), "failed": 0}
 
 
 def register(router: ElasticsearchRouter, engine: Engine) -> None:
@@ -62,8 +70,9 @@ def register(router: ElasticsearchRouter, engine: Engine) -> None:
         return json_response({"_shards": shards_header(described(engine, selections))})
 
     async def flush(call: Call) -> Response:
-        boolean_parameter(call.parameters, "force", default=False)
-        boolean_parameter(call.parameters, "wait_if_ongoing", default=True)
+        force = boolean_parameter(call.parameters, "force", default=False)
+        if force and not boolean_parameter(call.parameters, "wait_if_ongoing", default=True):
+            raise validation_failure("wait_if_ongoing must be true for a force flush")
         selections = select(call, engine, "indices:admin/flush", indices_options(call))
         return json_response({"_shards": shards_header(described(engine, selections))})
 

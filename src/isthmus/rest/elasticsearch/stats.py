@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from isthmus.errors import illegal_argument
+from isthmus.errors import Failure, illegal_argument
 from isthmus.exchange import Engine, IndexStatistics
 from isthmus.rest.elasticsearch.call import (
     INDICES_OPTIONS_PARAMETERS,
     Call,
     ElasticsearchRouter,
+    did_you_mean,
     index_expressions,
     indices_options,
 )
@@ -21,6 +22,29 @@ from isthmus.rest.http import Response, json_response
 
 _PARAMETERS: Final = ("level", "forbid_closed_indices", *INDICES_OPTIONS_PARAMETERS)
 _METRICS: Final = ("docs", "store")
+#: metrics of Elasticsearch that would have to be made up here
+_UNSUPPORTED_METRICS: Final = (
+    "bulk",
+    "completion",
+    "dense_vector",
+    "fielddata",
+    "flush",
+    "get",
+    "indexing",
+    "mappings",
+    "merge",
+    "query_cache",
+    "recovery",
+    "refresh",
+    "request_cache",
+    "search",
+    "segments",
+    "shard_stats",
+    "sparse_vector",
+    "suggest",
+    "translog",
+    "warmer",
+)
 _LEVELS: Final = ("cluster", "indices")
 
 
@@ -30,11 +54,18 @@ def _metrics_of(call: Call) -> tuple[str, ...]:
         return _METRICS
     for metric in wanted:
         if metric not in _METRICS:
-            raise illegal_argument(
-                f"request [{call.request.path[:200]}] contains unrecognized metric: [{metric[:100]}]; "
-                f"known are [{', '.join(_METRICS)}]"
-            )
+            raise _unknown_metric(call.request.path, metric)
     return wanted
+
+
+def _unknown_metric(path: str, metric: str) -> Failure:
+    if metric in _UNSUPPORTED_METRICS:
+        return illegal_argument(f"metric [{metric}] is not supported; known are [{', '.join(_METRICS)}]")
+    near = did_you_mean(metric, (*_METRICS, *_UNSUPPORTED_METRICS))
+    suggestion = f" -> did you mean [{near[0]}]?" if len(near) == 1 else ""
+    return illegal_argument(
+        f"request [{path[:200]}] contains unrecognized metric: [{metric[:100]}]{suggestion}"
+    )
 
 
 def _counts_object(counts: Sequence[IndexStatistics], metrics: Sequence[str]) -> dict[str, Any]:
