@@ -90,13 +90,16 @@ class Link:
     def status(self) -> LinkStatus:
         """Answer how the link stands."""
         waits = self._state in (LinkState.BACKING_OFF, LinkState.REFUSED)
+        failure = self._failure
+        if failure is None and self._state is LinkState.WAITING_FOR_KEY:
+            failure = missing_key(self.settings.alias)
         remaining = max(0.0, self._next_attempt_at - self._now()) if waits else None
         return LinkStatus(
             state=self._state,
             open_connections=self._pool.open_count,
             has_key=self._key is not None,
             history=self._history,
-            failure=self._failure,
+            failure=failure,
             failures_in_a_row=self._failures_in_a_row,
             next_attempt_seconds=remaining,
             welcome=self._welcome,

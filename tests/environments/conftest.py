@@ -1,0 +1,83 @@
+"""What the tests with real environments share: clients, and remotes that are wrong in one way."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from environments_support import Side, side_of
+
+from isthmus.sandbox import Fabric, Sandbox, trust
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark everything in this folder: it starts real processes."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.environments)
+
+
+@pytest.fixture(scope="session")
+def local(isthmus_sandbox: Sandbox, isthmus_fabric: Fabric) -> Side:
+    """Answer the hosted side, from which searches start."""
+    return side_of(isthmus_sandbox, isthmus_fabric.environments[0])
+
+
+@pytest.fixture(scope="session")
+def remote(isthmus_sandbox: Sandbox, isthmus_fabric: Fabric) -> Side:
+    """Answer the enterprise side, which is searched."""
+    return side_of(isthmus_sandbox, isthmus_fabric.environments[1])
+
+
+@pytest.fixture
+def index(local: Side, remote: Side) -> Iterator[str]:
+    """Answer the name of an index that holds one document on each side: ``{"side": "local"|"remote"}``."""
+    name = f"index-{uuid.uuid4().hex[:8]}"
+    for side, word in ((local, "local"), (remote, "remote")):
+        side.client.call("PUT", f"/{name}", {"mappings": {"properties": {"side": {"type": "keyword"}}}})
+        side.client.call("PUT", f"/{name}/_doc/1?refresh=true", {"side": word})
+    yield name
+    for side in (local, remote):
+        side.client.call("DELETE", f"/{name}")
+
+
+@pytest.fixture
+def add_remote(local: Side, remote: Side) -> Iterator[Callable[..., str]]:
+    """Answer a function that adds one more remote to the local side and answers its alias.
+
+    It is the real one in everything that is not given otherwise. Removed after the test.
+    """
+    added: list[str] = []
+
+    def add(
+        *,
+        key: str | None = None,
+        proxy_address: str | None = None,
+        server_name: str | None = None,
+        **settings: Any,
+    ) -> str:
+        alias = f"remote-{uuid.uuid4().hex[:8]}"
+        added.append(alias)
+        if key is not None:
+            trust.put_key(local.platform, local.deployment.id, alias, key)
+        wanted = {
+            "mode": "proxy",
+            "proxy_address": proxy_address or remote.deployment.proxy_address,
+            "server_name": server_name or remote.deployment.server_name,
+            **settings,
+        }
+        local.client.call(
+            "PUT", "/_cluster/settings", {"persistent": {"cluster": {"remote": {alias: wanted}}}}
+        )
+        return alias
+
+    yield add
+    for alias in added:
+        nothing = {"persistent": {"cluster": {"remote": {alias: None}}}}
+        local.client.call("PUT", "/_cluster/settings", nothing)
+        secrets = {"secrets": {f"cluster.remote.{alias}.credentials": {}}}
+        path = f"/api/v1/deployments/{local.deployment.id}/elasticsearch/main-elasticsearch/keystore"
+        local.platform.call("PATCH", path, secrets)
