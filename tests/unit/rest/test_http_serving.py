@@ -337,6 +337,21 @@ async def test_refuses_a_body_that_is_too_large_and_stays_usable(running: Runnin
     assert (await connection.ask(_get("/next")))[0] == 200
 
 
+async def test_a_request_of_101_megabytes(start: Callable[[HttpLimits], Running]) -> None:
+    """With the limits of a node it is refused, read to its end and forgotten; 100 are served."""
+    running = start(HttpLimits())
+    connection = await running.connect(secure=True)
+    mebibyte = b"x" * 1024 * 1024
+    for size, expected in ((101, 413), (100, 200)):
+        await connection.send(
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (size * len(mebibyte))
+        )
+        for _ in range(size):
+            await connection.send(mebibyte)
+        assert (await connection.answer())[0] == expected
+    assert [len(request.body) for request in running.application.seen] == [100 * len(mebibyte)]
+
+
 async def test_refuses_a_chunked_body_that_grows_too_large(running: Running) -> None:
     """Without an announced length the limit counts what has come."""
     connection = await running.connect()

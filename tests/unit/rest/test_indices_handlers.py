@@ -149,7 +149,10 @@ async def test_an_index_from_its_making_to_its_end(api: DataApiClient) -> None:
             "/_stats/fieldata",
             b"",
             400,
-            "request [/_stats/fieldata] contains unrecognized metric: [fieldata] -> did you mean [fielddata]?",
+            (
+                "request [/_stats/fieldata] contains unrecognized metric: [fieldata] "
+                "-> did you mean [fielddata]?"
+            ),
         ),
         ("POST", "/there/_forcemerge?wait_for_completion=false", b"", 400, None),
         ("GET", "/there/_stats/segments", b"", 400, None),
