@@ -13,11 +13,11 @@ from typing import Any, Final
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from isthmus.errors import Failure
-from isthmus.rest.asgi import AsgiApplication, plain_answer
+from isthmus.rest.asgi import AsgiApplication, Fields, plain_answer
 from isthmus.rest.http import Peer
 from isthmus.rest.limits import (
     HttpLimits,
@@ -41,7 +41,7 @@ class NodeHttpProtocol(HttpToolsProtocol):
         self, config: Config, server_state: ServerState, application: AsgiApplication, limits: HttpLimits
     ) -> None:
         super().__init__(config, server_state, app_state={})
-        self.app = application
+        self.app = application  # only handed to _start_asgi_task
         self.access_log = False
         self.timeout_keep_alive = limits.keep_alive_seconds  # type: ignore[assignment]  # only given to call_later
         self._application = application
@@ -169,7 +169,13 @@ class NodeHttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        task = self.loop.create_task(cycle.run_asgi(app))
+        async def serve(scope: Any, receive: Any, send: Any) -> None:
+            await app.serve(scope, receive, send, send_whole)
+
+        async def send_whole(status: int, fields: Fields, body: bytes) -> None:
+            await _send_whole(cycle, status, fields, body)
+
+        task = self.loop.create_task(cycle.run_asgi(serve))
         self._running = (task, cycle)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
@@ -239,3 +245,34 @@ class NodeHttpProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self.flow.resume_reading()
         self._close_at = self.loop.time() + _LINGER_SECONDS
+
+
+async def _send_whole(cycle: RequestResponseCycle, status: int, fields: Fields, body: bytes) -> None:
+    """Write a whole response and bring uvicorn's cycle into the state that its own ``send`` leaves.
+
+    Raises :class:`ValueError`, before anything is written, for a line break in a header.
+    """
+    if cycle.flow.write_paused and not cycle.disconnected:
+        await cycle.flow.drain()
+    if cycle.disconnected:
+        return
+    lines = [STATUS_LINE[status]]
+    for name, value in fields:
+        if b"\n" in value or b"\r" in value:
+            raise ValueError("line break in a header")
+        lines += (name, b": ", value, b"\r\n")
+        if name == b"connection" and value == b"close":
+            cycle.keep_alive = False
+    if not cycle.keep_alive and (b"connection", b"close") not in fields:
+        lines.append(b"connection: close\r\n")
+    lines.append(b"\r\n")
+    cycle.response_started = True
+    cycle.waiting_for_100_continue = False
+    if cycle.scope["method"] != "HEAD":
+        lines.append(body)
+    cycle.transport.write(b"".join(lines))
+    cycle.response_complete = True
+    cycle.message_event.set()
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
