@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from environments_corpus import Corpus, loaded_corpus
 from environments_support import Side, side_of
 
 from isthmus.sandbox import Fabric, Sandbox, trust
@@ -30,6 +31,13 @@ def local(isthmus_sandbox: Sandbox, isthmus_fabric: Fabric) -> Side:
 def remote(isthmus_sandbox: Sandbox, isthmus_fabric: Fabric) -> Side:
     """Answer the enterprise side, which is searched."""
     return side_of(isthmus_sandbox, isthmus_fabric.environments[1])
+
+
+@pytest.fixture(scope="session")
+def corpus(local: Side, remote: Side) -> Iterator[Corpus]:
+    """Answer 600 documents, split over both sides and whole in one index."""
+    with loaded_corpus(local, remote) as corpus:
+        yield corpus
 
 
 @pytest.fixture

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import http.client
+import json
+import os
+import signal
 import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from isthmus.sandbox import Deployment, Environment, Sandbox
-from isthmus.sandbox.client import JsonClient
+from isthmus.sandbox.client import JsonClient, RequestRefusedError
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,90 @@ class Side:
     deployment: Deployment
     client: JsonClient
     platform: JsonClient
+
+    @property
+    def alias(self) -> str:
+        """What the other sides call this one."""
+        return self.deployment.alias_for_others
+
+    def another_client(self) -> JsonClient:
+        """Answer one more client of the superuser: a client serves one thread."""
+        deployment = self.deployment
+        return JsonClient.for_url(deployment.url, deployment.username, deployment.password, deployment.ca)
+
+    def client_of(self, username: str, password: str) -> JsonClient:
+        """Answer a client of another user."""
+        return JsonClient.for_url(self.deployment.url, username, password, self.deployment.ca)
+
+    def node_process_id(self) -> int:
+        """Answer the process id of the node that serves the deployment now; fails where none does."""
+        found = until(self._node_process_ids, f"a node process of {self.deployment.name}")
+        assert len(found) == 1
+        return int(found[0])
+
+    def _node_process_ids(self) -> list[int]:
+        folder = f"{self.environment.directory}/deployments/{self.deployment.id}"
+        return [pid for pid, command in processes() if "node" in command and folder in command]
+
+    def kill_node(self) -> int:
+        """Kill the node without a chance to clean up; answer what its process id was."""
+        process_id = self.node_process_id()
+        os.kill(process_id, signal.SIGKILL)
+        return process_id
+
+    def until_node_answers(self, other_than: int) -> None:
+        """Return once another process than this serves the deployment."""
+        until(lambda: self.answers() and self.node_process_id() != other_than, "another node")
+
+    def answers(self) -> bool:
+        """Tell whether the deployment answers right now, over a connection of its own."""
+        client = self.another_client()
+        try:
+            client.call("GET", "/")
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            client.close()
+        return True
+
+
+def processes() -> list[tuple[int, list[str]]]:
+    """Answer every process that we may look at, with its command line."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                command = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            except OSError:  # it has ended meanwhile
+                continue
+            found.append((int(entry.name), command))
+    return found
+
+
+def processes_in(directory: str) -> list[int]:
+    """Answer the process ids of everything that was started on a folder or something in it."""
+    return [pid for pid, command in processes() if any(word.startswith(directory) for word in command)]
+
+
+def attempt(client: JsonClient, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+    """Answer status (200 for every success) and answer of a request that may be refused."""
+    try:
+        return 200, client.call(method, path, body)
+    except RequestRefusedError as refused:
+        return refused.status, refused.answer
+
+
+def put_documents(client: JsonClient, index: str, documents: dict[str, dict[str, Any]]) -> None:
+    """Write documents by id and make them visible."""
+    if not documents:
+        return
+    lines = [
+        json.dumps(line)
+        for identity, document in documents.items()
+        for line in ({"index": {"_id": identity}}, document)
+    ]
+    answer = client.call("POST", f"/{index}/_bulk?refresh=true", content=("\n".join(lines) + "\n").encode())
+    assert not answer["errors"]
 
 
 def side_of(sandbox: Sandbox, environment: Environment) -> Side:

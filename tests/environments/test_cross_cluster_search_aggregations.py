@@ -1,0 +1,83 @@
+"""Aggregations over two environments are those of one index with all the documents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from environments_corpus import Corpus
+
+_METRICS: dict[str, Any] = {
+    "least": {"min": {"field": "price"}},
+    "most": {"max": {"field": "price"}},
+    "sum": {"sum": {"field": "price"}},
+    "mean": {"avg": {"field": "price"}},
+    "all": {"stats": {"field": "price"}},
+    "count": {"value_count": {"field": "price"}},
+}
+_AGGREGATIONS: dict[str, dict[str, Any]] = {
+    "metrics": _METRICS,
+    "terms": {"a": {"terms": {"field": "genre"}}},
+    "terms, the top only": {"a": {"terms": {"field": "genre", "size": 3}}},
+    "terms of numbers": {"a": {"terms": {"field": "pages", "size": 1000, "order": {"_key": "asc"}}}},
+    "terms of booleans": {"a": {"terms": {"field": "in_print"}}},
+    "terms by a metric": {
+        "a": {
+            "terms": {"field": "genre", "order": {"mean": "desc"}},
+            "aggs": {"mean": {"avg": {"field": "pages"}}},
+        }
+    },
+    "histogram": {"a": {"histogram": {"field": "pages", "interval": 50}}},
+    "histogram of fractions": {"a": {"histogram": {"field": "price", "interval": 2.5, "min_doc_count": 1}}},
+    "date_histogram": {"a": {"date_histogram": {"field": "published", "calendar_interval": "year"}}},
+    "date_histogram in a zone": {
+        "a": {
+            "date_histogram": {
+                "field": "published",
+                "calendar_interval": "month",
+                "time_zone": "Europe/Berlin",
+                "format": "yyyy-MM",
+            }
+        }
+    },
+    "range": {
+        "a": {"range": {"field": "price", "ranges": [{"to": 20}, {"from": 20, "to": 60}, {"from": 60}]}}
+    },
+    "filter": {"a": {"filter": {"term": {"in_print": True}}, "aggs": _METRICS}},
+    "filters": {
+        "a": {
+            "filters": {
+                "filters": {"sea": {"match": {"title": "sea"}}, "thick": {"range": {"pages": {"gte": 500}}}},
+                "other_bucket_key": "other",
+            }
+        }
+    },
+    "nested deeply": {
+        "a": {
+            "terms": {"field": "genre"},
+            "aggs": {
+                "years": {
+                    "date_histogram": {"field": "published", "fixed_interval": "1500d"},
+                    "aggs": {
+                        "thickness": {
+                            "histogram": {"field": "pages", "interval": 300},
+                            "aggs": {
+                                "printed": {"terms": {"field": "in_print"}, "aggs": _METRICS},
+                                "cheap": {"filter": {"range": {"price": {"lt": 30}}}},
+                            },
+                        }
+                    },
+                }
+            },
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("aggregations", _AGGREGATIONS.values(), ids=_AGGREGATIONS)
+def test_aggregations_equal_those_of_one_index(corpus: Corpus, aggregations: dict[str, Any]) -> None:
+    """Every bucket and every number is the same, to the last digit."""
+    for query in ({"match_all": {}}, {"match": {"title": "island"}}, {"term": {"genre": "nothing"}}):
+        split, whole = corpus.both({"size": 0, "query": query, "aggs": aggregations})
+        assert split["aggregations"] == whole["aggregations"]
+        assert split["hits"]["total"] == whole["hits"]["total"]
