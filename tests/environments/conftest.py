@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from environments_corpus import Corpus, loaded_corpus
-from environments_support import Side, side_of
+from environments_support import LOGS, Side, put_documents, side_of
 
 from isthmus.sandbox import Fabric, Sandbox, trust
 
@@ -50,6 +50,24 @@ def index(local: Side, remote: Side) -> Iterator[str]:
     yield name
     for side in (local, remote):
         side.client.call("DELETE", f"/{name}")
+
+
+@pytest.fixture(scope="session")
+def logs(remote: Side) -> Iterator[str]:
+    """Make ``logs-app-1``, ``logs-web-1`` and ``metrics-1`` on the remote side, three documents each."""
+    names = ("logs-app-1", "logs-web-1", "metrics-1")
+    properties = {
+        "team": {"type": "keyword"},
+        "message": {"type": "text"},
+        "secret": {"type": "keyword"},
+        "level": {"type": "integer"},
+    }
+    for name in names:
+        remote.client.call("PUT", f"/{name}", {"mappings": {"properties": properties}})
+        put_documents(remote.client, name, LOGS)
+    yield "logs-*"
+    for name in names:
+        remote.client.call("DELETE", f"/{name}")
 
 
 @pytest.fixture

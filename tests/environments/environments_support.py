@@ -11,13 +11,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
 
 from isthmus.sandbox import Deployment, Environment, Sandbox
 from isthmus.sandbox.client import JsonClient, RequestRefusedError
+
+#: the documents of each index that the fixture ``logs`` makes
+LOGS: Final[dict[str, dict[str, Any]]] = {
+    "a1": {"team": "red", "message": "one", "secret": "s1", "level": 1},
+    "a2": {"team": "red", "message": "two", "secret": "s2", "level": 2},
+    "a3": {"team": "blue", "message": "three", "secret": "s3", "level": 3},
+}
 
 
 @dataclass(frozen=True)
@@ -126,6 +133,24 @@ def key_client(deployment: Deployment, encoded_key: str) -> JsonClient:
     context = ssl.create_default_context(cafile=deployment.ca)
     connection = http.client.HTTPSConnection(str(parts.hostname), parts.port, timeout=60, context=context)
     return JsonClient(connection, f"ApiKey {encoded_key}")
+
+
+def remote_port_client(deployment: Deployment, authorization: str) -> JsonClient:
+    """Answer a client that takes the remote cluster server for a REST API."""
+    return JsonClient(_ConnectionByServerName(deployment), authorization)
+
+
+class _ConnectionByServerName(http.client.HTTPConnection):
+    """To the deployment's proxy address, with its server name in the TLS hello."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        super().__init__(deployment.proxy_address, timeout=60)
+        self._deployment = deployment
+
+    def connect(self) -> None:
+        super().connect()
+        context = ssl.create_default_context(cafile=self._deployment.ca)
+        self.sock = context.wrap_socket(self.sock, server_hostname=self._deployment.server_name)
 
 
 def until(condition: Callable[[], Any], what: str, timeout_seconds: float = 15.0) -> Any:
