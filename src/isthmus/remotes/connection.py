@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from isthmus.remotes.address import HostAndPort
+from isthmus.remotes.causes import Cause
 from isthmus.remotes.certificate_facts import CertificateFacts, certificate_facts_or_none
 from isthmus.remotes.http_messages import Answer, AnswerReader, BadAnswer
 from isthmus.remotes.phases import Phase, PhaseFailure
@@ -210,13 +211,17 @@ async def _resolve(address: HostAndPort, timeouts: DialTimeouts) -> list[tuple[i
             found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     except TimeoutError:
         raise PhaseFailure(
-            Phase.RESOLVE, f"resolving [{address.host}] took too long", "check this node's name servers"
+            Phase.RESOLVE,
+            f"resolving [{address.host}] took too long",
+            "check this node's name servers",
+            cause=Cause.UNKNOWN_HOST,
         ) from None
     except (OSError, UnicodeError) as error:
         raise PhaseFailure(
             Phase.RESOLVE,
             f"unknown host [{address.host}] ({_error_text(error)})",
             "check the host in the proxy address, and this node's name servers",
+            cause=Cause.UNKNOWN_HOST,
         ) from error
     return [(int(family), tuple(where)) for family, _, _, _, where in found]
 
@@ -253,17 +258,20 @@ def _explain_connect_error(address: HostAndPort, error: OSError | None) -> Phase
             Phase.CONNECT,
             f"[{address}] refused the connection",
             "check host and port, and that the remote cluster server is enabled and running",
+            cause=Cause.CONNECTION_REFUSED,
         )
     if isinstance(error, TimeoutError):
         return PhaseFailure(
             Phase.CONNECT,
             f"[{address}] did not answer in time",
             "check that firewalls and IP filters on the way admit this deployment's address to that port",
+            cause=Cause.CONNECTION_UNANSWERED,
         )
     return PhaseFailure(
         Phase.CONNECT,
         f"[{address}] cannot be reached ({_error_text(error)})",
         "check the address and the network on the way",
+        cause=Cause.UNREACHABLE,
     )
 
 

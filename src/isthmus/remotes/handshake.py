@@ -12,6 +12,7 @@ import orjson
 
 from isthmus.errors import Failure, FailureKind
 from isthmus.exchange import FailureReport
+from isthmus.remotes.causes import Cause
 from isthmus.remotes.http_messages import Answer
 from isthmus.remotes.phases import Phase, PhaseFailure
 from isthmus.remotes.protocol import (
@@ -26,6 +27,7 @@ from isthmus.remotes.protocol import (
     decompressed,
 )
 from isthmus.remotes.tls_failures import Destination
+from isthmus.security.remote_caller import API_KEY_PROBLEM
 
 T = TypeVar("T")
 
@@ -33,6 +35,7 @@ _OK: Final = 200
 _FORBIDDEN: Final = 403
 #: before anybody is known to be a remote cluster server, no more than this is taken from it
 MAXIMUM_HANDSHAKE_BYTES: Final = 64 * 1024
+_CAUSE_OF_KEY_PROBLEM: Final = {"expired": Cause.KEY_EXPIRED, "invalidated": Cause.KEY_INVALIDATED}
 _USE_REMOTE_CLUSTER_PORT: Final = (
     "use the port of the remote cluster server, 9443 by default, in the proxy address"
 )
@@ -51,6 +54,7 @@ def read_answer(answer: Answer, kind: type[T], destination: Destination, decoder
         raise PhaseFailure(
             Phase.HANDSHAKE,
             f"server at [{destination.address}] sent a handshake that cannot be read ({failure.reason})",
+            cause=Cause.HANDSHAKE_FAILED,
         ) from failure
 
 
@@ -61,7 +65,9 @@ def require_common_version(welcome: Welcome, software_version: str) -> None:
     try:
         agree_on_version(here, there)
     except Failure as failure:
-        raise PhaseFailure(Phase.HANDSHAKE, failure.reason, refused=True) from failure
+        raise PhaseFailure(
+            Phase.HANDSHAKE, failure.reason, refused=True, cause=Cause.PROTOCOL_VERSIONS
+        ) from failure
 
 
 def is_protocol_answer(answer: Answer) -> bool:
@@ -74,14 +80,23 @@ def explain_refusal(report: FailureReport, destination: Destination) -> PhaseFai
     entry = f"cluster.remote.{destination.alias}.credentials"
     if report.kind == FailureKind.UNAUTHENTICATED.name:
         return PhaseFailure(
-            Phase.AUTHENTICATE, report.reason, _key_remedy(report.reason, entry), refused=True
+            Phase.AUTHENTICATE,
+            report.reason,
+            _key_remedy(report.reason, entry),
+            refused=True,
+            cause=_key_cause(report),
         )
     if report.kind == FailureKind.FORBIDDEN.name:
         return PhaseFailure(
-            Phase.AUTHENTICATE, report.reason, f"check the access of the key under [{entry}]", refused=True
+            Phase.AUTHENTICATE,
+            report.reason,
+            f"check the access of the key under [{entry}]",
+            refused=True,
+            cause=Cause.KEY_NOT_ACCEPTED,
         )
     refused = report.kind == FailureKind.INVALID_REQUEST.name
-    return PhaseFailure(Phase.HANDSHAKE, report.reason, refused=refused)
+    cause = Cause.PROTOCOL_VERSIONS if "protocol versions" in report.reason else Cause.HANDSHAKE_FAILED
+    return PhaseFailure(Phase.HANDSHAKE, report.reason, refused=refused, cause=cause)
 
 
 def explain_stranger(answer: Answer, destination: Destination) -> PhaseFailure:
@@ -99,12 +114,14 @@ def explain_stranger(answer: Answer, destination: Destination) -> PhaseFailure:
                 "add this deployment's egress addresses to an IP filter of the remote deployment, and check"
                 " that a load balancer in between passes the client's address on",
                 refused=True,
+                cause=Cause.IP_FILTER,
             )
         if "x-elastic-product" in answer.headers or "error" in body or "cluster_uuid" in body:
             return PhaseFailure(
                 Phase.HANDSHAKE,
                 f"server at {where} is the REST API of a deployment, not its remote cluster server",
                 _USE_REMOTE_CLUSTER_PORT,
+                cause=Cause.REST_API_PORT,
             )
     kind = answer.headers.get("content-type", "").partition(";")[0].strip()[:100] or "no content type"
     return PhaseFailure(
@@ -112,6 +129,7 @@ def explain_stranger(answer: Answer, destination: Destination) -> PhaseFailure:
         f"server at {where} is not a remote cluster server: it answered HTTP status [{answer.status}]"
         f" with [{kind}]",
         _USE_REMOTE_CLUSTER_PORT,
+        cause=Cause.NOT_A_REMOTE_CLUSTER_SERVER,
     )
 
 
@@ -122,7 +140,23 @@ def explain_silence(reason: str, destination: Destination) -> PhaseFailure:
         f"server at [{destination.address}] did not answer the handshake ({reason})",
         "check that the address is a remote cluster server of Isthmus: one that speaks Elasticsearch's binary"
         " transport protocol cannot answer, and one behind a certificate requirement will not",
+        cause=Cause.HANDSHAKE_UNANSWERED,
     )
+
+
+def _key_cause(report: FailureReport) -> Cause:
+    """Answer what is wrong with the key; the far side tells only whoever has its secret."""
+    reason = report.reason
+    if "expected API key type" in reason:
+        return Cause.KEY_OF_ANOTHER_TYPE
+    if "require transport header" in reason:
+        return Cause.NO_CREDENTIALS
+    if "not a valid ApiKey value" in reason:
+        return Cause.CREDENTIALS_MALFORMED
+    if "certificate identity" in reason:
+        return Cause.KEY_NEEDS_CERTIFICATE
+    problem = report.metadata.get(API_KEY_PROBLEM)
+    return _CAUSE_OF_KEY_PROBLEM.get(str(problem), Cause.KEY_NOT_ACCEPTED)
 
 
 def _key_remedy(reason: str, entry: str) -> str:

@@ -15,6 +15,7 @@ from typing import Final
 
 from isthmus.errors import Failure
 from isthmus.remotes.backoff import AFTER_FAILURE, AFTER_REFUSAL
+from isthmus.remotes.causes import Cause
 from isthmus.remotes.connection import Connection
 from isthmus.remotes.dialling import LinkContext, dial, send_hello, send_ping
 from isthmus.remotes.link_state import LinkEvent, LinkState, next_state
@@ -305,6 +306,7 @@ class Link:
             Phase.CONNECT,
             f"[{self.settings.proxy_address}] stopped answering",
             "check the remote node and the network on the way",
+            cause=Cause.CONNECTION_BREAKS,
         )
         self._history = self._history.with_failure(failure, self._context.clock.now_milliseconds())
         self._failure = failure
@@ -337,6 +339,7 @@ class Link:
                 Phase.HANDSHAKE,
                 f"handshake failed. unexpected remote cluster name [{welcome.cluster_name}]",
                 "the address leads to more than one cluster: give each its own address or server name",
+                cause=Cause.MORE_THAN_ONE_CLUSTER,
             )
 
     # What happened

@@ -32,6 +32,7 @@ class LinkStatus:
                 "phase": self.failure.phase.value,
                 "reason": self.failure.reason,
                 **({"remedy": self.failure.remedy} if self.failure.remedy else {}),
+                **_describe_cause(self.failure),
             }
             described["failures_in_a_row"] = self.failures_in_a_row
         if self.next_attempt_seconds is not None:
@@ -44,6 +45,12 @@ class LinkStatus:
         if phases:
             described["phases"] = phases
         return described
+
+
+def _describe_cause(failure: PhaseFailure) -> dict[str, Any]:
+    if failure.cause is None:
+        return {}
+    return {"cause": failure.cause.value, "documentation": failure.cause.documentation}
 
 
 def _describe_remote(welcome: Welcome) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
+from isthmus.remotes.causes import Cause
+
 
 class Phase(Enum):
     """What happens, in this order, before the first request."""
@@ -28,15 +30,24 @@ class PhaseFailure(Exception):  # noqa: N818 - "failure" is this project's word
 
     ``reason`` says what was seen, ``remedy`` what to do about it; neither holds a secret.
     ``refused`` tells that the far side answered and said no: trying again soon is of no use,
-    somebody has to change something.
+    somebody has to change something. ``cause`` is None where what was seen fits none of them.
     """
 
-    def __init__(self, phase: Phase, reason: str, remedy: str = "", *, refused: bool = False) -> None:
+    def __init__(
+        self,
+        phase: Phase,
+        reason: str,
+        remedy: str = "",
+        *,
+        refused: bool = False,
+        cause: Cause | None = None,
+    ) -> None:
         super().__init__(f"{phase.value}: {reason}")
         self.phase = phase
         self.reason = reason
         self.remedy = remedy
         self.refused = refused
+        self.cause = cause
 
     @property
     def text(self) -> str:

@@ -86,7 +86,8 @@ class Welcome(Record, frozen=True, kw_only=True):
     """The handshake's answer: who answers, and which key was recognised.
 
     ``build_flavor`` and the three versions are what ``_resolve/cluster`` shows. ``key_expires_milliseconds``
-    is None for a key that never expires, or when the far side does not tell.
+    is None for a key that never expires, or when the far side does not tell. ``now_milliseconds`` is the
+    answering node's clock, for whoever wonders why a key or a certificate is out of date.
     """
 
     minimum_version: int = MINIMUM_VERSION
@@ -104,6 +105,7 @@ class Welcome(Record, frozen=True, kw_only=True):
     key_id: str = ""
     key_name: str = ""
     key_expires_milliseconds: int | None = None
+    now_milliseconds: int | None = None
 
 
 class Pong(Record, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from isthmus.remotes.address import HostAndPort
+from isthmus.remotes.causes import Cause
 from isthmus.remotes.certificate_facts import CertificateFacts
 from isthmus.remotes.phases import Phase, PhaseFailure
 
@@ -58,6 +59,7 @@ def explain_tls_error(
                 Phase.TLS,
                 f"server at {where} does not speak TLS ({reason})",
                 "check the port: the remote cluster server listens on 9443 by default",
+                cause=Cause.NOT_TLS,
             )
         if "UNRECOGNIZED_NAME" in reason:
             return PhaseFailure(
@@ -67,6 +69,7 @@ def explain_tls_error(
                 "check that the remote deployment runs, and that"
                 f" [cluster.remote.{destination.alias}.server_name] is the server name that it shows under"
                 " remote cluster parameters",
+                cause=Cause.UNKNOWN_SERVER_NAME,
             )
         if "CERTIFICATE_REQUIRED" in reason or "BAD_CERTIFICATE" in reason:
             return PhaseFailure(
@@ -74,13 +77,19 @@ def explain_tls_error(
                 f"server at {where} asks for a client certificate ({reason})",
                 "this looks like the transport port: with an API key use the remote cluster server,"
                 " port 9443 by default",
+                cause=Cause.CLIENT_CERTIFICATE_WANTED,
             )
-        return PhaseFailure(Phase.TLS, f"TLS with server at {where} failed: {reason or type(error).__name__}")
+        return PhaseFailure(
+            Phase.TLS,
+            f"TLS with server at {where} failed: {reason or type(error).__name__}",
+            cause=Cause.TLS_FAILED,
+        )
     if isinstance(error, TimeoutError):
         return PhaseFailure(
             Phase.TLS,
             f"server at {where} accepted the connection but did not answer the TLS hello in time",
             "check that the address is the remote cluster server and that nothing in between swallows TLS",
+            cause=Cause.TLS_UNANSWERED,
         )
     return PhaseFailure(
         Phase.TLS,
@@ -88,6 +97,7 @@ def explain_tls_error(
         f"check that the remote deployment runs, [cluster.remote.{destination.alias}.server_name] (sent:"
         f" [{destination.server_name}]), the port, and whether the remote's IP filters admit this"
         " deployment's address",
+        cause=Cause.CLOSED_DURING_TLS,
     )
 
 
@@ -109,6 +119,7 @@ def _explain_certificate(
             f"{start}; it is valid for {held} and not for [{destination.server_name}]",
             f"set [cluster.remote.{destination.alias}.server_name] to a name that the certificate holds, or"
             " have the remote present a certificate for this name",
+            cause=Cause.NAME_NOT_IN_CERTIFICATE,
         )
     if error.verify_code in (_EXPIRED, _NOT_YET_VALID):
         dates = f" (valid from {seen.valid_from:%Y-%m-%d} to {seen.valid_until:%Y-%m-%d})" if seen else ""
@@ -117,6 +128,7 @@ def _explain_certificate(
             Phase.TLS,
             f"{start}; it or one of its authorities {word}{dates}",
             "renew the certificate on the remote side, and check both clocks",
+            cause=Cause.CERTIFICATE_NOT_VALID_NOW,
         )
     return PhaseFailure(
         Phase.TLS,
@@ -124,4 +136,5 @@ def _explain_certificate(
         f" ({error.verify_message or 'verification failed'})",
         "add the root certificate of the remote environment's proxy to the trusted authorities (on Elastic"
         " Cloud Enterprise: Platform > Settings > TLS certificates > Proxy > Show certificate chain)",
+        cause=Cause.ISSUER_NOT_TRUSTED,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from isthmus.errors import Failure, FailureKind, Fault
+from isthmus.remotes.causes import Cause
 from isthmus.remotes.phases import Phase, PhaseFailure
 from isthmus.remotes.settings import RemoteSettings, credentials_name
 
@@ -33,4 +34,5 @@ def missing_key(alias: str) -> PhaseFailure:
         f"no credentials are configured for [{alias}], and links without an API key"
         " (the certificate model) are not available",
         f"add a cross-cluster API key of the remote to the keystore, under [{credentials_name(alias)}]",
+        cause=Cause.NO_CREDENTIALS,
     )

@@ -11,6 +11,8 @@ from isthmus.security.principal import IndexPrivileges, Principal, RoleDescripto
 from isthmus.security.privileges import REMOTE_CLUSTER_PRIVILEGE_NAMES
 from isthmus.security.remote_privileges import remote_role_descriptors
 
+#: metadata of a refusal: what is wrong with a cross-cluster key, told only to whoever has its secret
+API_KEY_PROBLEM: Final = "api_key_problem"
 INTERNAL_USERNAME: Final = "_cross_cluster_access"
 _INTERNAL_ROLE_NAME: Final = "_cross_cluster_internal"
 #: what a cluster itself, not a user of it, may ask of another

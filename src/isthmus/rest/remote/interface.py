@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from isthmus.clock import Clock, SystemClock
 from isthmus.errors import Failure, FailureKind
 from isthmus.exchange import Engine, Record
 from isthmus.remotes.failure_reports import report_of
@@ -86,8 +87,15 @@ class _Incoming:
 class RemoteInterface:
     """The remote cluster server as one :class:`isthmus.rest.http.HttpApplication`."""
 
-    def __init__(self, authenticator: AuthenticatesClusters, engine: Engine, identity: NodeIdentity) -> None:
+    def __init__(
+        self,
+        authenticator: AuthenticatesClusters,
+        engine: Engine,
+        identity: NodeIdentity,
+        clock: Clock | None = None,
+    ) -> None:
         self._authenticator = authenticator
+        self._clock = clock or SystemClock()
         self._engine = engine
         self._identity = identity
         self._decoders = Decoders()
@@ -192,6 +200,7 @@ class RemoteInterface:
             key_id=incoming.key.id,
             key_name=incoming.key.name,
             key_expires_milliseconds=incoming.key.expires_milliseconds,
+            now_milliseconds=self._clock.now_milliseconds(),
         )
 
     async def _ping(self, incoming: _Incoming) -> Pong:
