@@ -26,7 +26,7 @@ from isthmus.security.patterns import matcher_of_any
 from isthmus.security.principal import Principal
 from isthmus.security.records import ApiKeyType, SecurityRecords, StoredApiKey, StoredUser
 from isthmus.security.remembering import Remembered
-from isthmus.security.remote_caller import CrossClusterKey
+from isthmus.security.remote_caller import API_KEY_PROBLEM, CrossClusterKey
 from isthmus.security.role_lookup import find_roles
 from isthmus.security.secret import Secret
 
@@ -135,7 +135,11 @@ class Authenticator:
         problem = self._key_problem(key, matches=matches)
         if key is None or problem is not None:
             self._log_refused_key(key_id, problem or "unknown")
-            raise unauthenticated(f"unable to authenticate user [{key_id}] for action [{action}]")
+            refused = unauthenticated(f"unable to authenticate user [{key_id}] for action [{action}]")
+            if matches and problem is not None:
+                # No guesser gets here, and the other side's administrator need not ask for our log.
+                refused.metadata = {API_KEY_PROBLEM: problem}
+            raise refused
         if key.type is not ApiKeyType.CROSS_CLUSTER:
             raise unauthenticated(
                 f"authentication expected API key type of [cross_cluster], but API key [{key_id}] has type "
