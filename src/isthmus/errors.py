@@ -58,7 +58,8 @@ class Failure(Exception):  # noqa: N818 - "failure" is this project's word, used
 
     ``reason`` is shown to the caller and must never hold a secret. ``metadata`` becomes
     further members of the error object (``index``, ``line`` and the like). ``caused_by``
-    is rendered as the error's cause.
+    is rendered as the error's cause. ``log_note`` is for logs here and is never shown to a caller; it must not
+    hold a secret either.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Failure(Exception):  # noqa: N818 - "failure" is this project's word, used
         fault: Fault | None = None,
         metadata: Mapping[str, Any] | None = None,
         caused_by: Failure | None = None,
+        log_note: str | None = None,
     ) -> None:
         super().__init__(f"{error_type}: {reason}")
         self.kind = kind
@@ -78,6 +80,7 @@ class Failure(Exception):  # noqa: N818 - "failure" is this project's word, used
         self.fault = fault or (Fault.CALLER if kind in _CALLER_KINDS else Fault.HERE)
         self.metadata: Mapping[str, Any] = dict(metadata or {})
         self.caused_by = caused_by
+        self.log_note = log_note
 
 
 def illegal_argument(reason: str) -> Failure:
@@ -110,6 +113,16 @@ def index_not_found(name: str) -> Failure:
             "index_uuid": "_na_",
             "index": name,
         },
+    )
+
+
+def index_closed(name: str, uuid: str = "_na_") -> Failure:
+    """Answer the failure for the documents of an index that is closed (400)."""
+    return Failure(
+        FailureKind.INVALID_REQUEST,
+        "index_closed_exception",
+        "closed",
+        metadata={"index_uuid": uuid, "index": name},
     )
 
 

@@ -271,6 +271,17 @@ class Engine(Protocol):
         """Remove an index and everything in it."""
         ...
 
+    async def close_index(self, name: IndexName) -> None:
+        """Keep an index and serve none of its documents: reading and writing them is a failure.
+
+        The failure's type is ``index_closed_exception``. Closing one that is closed does nothing.
+        """
+        ...
+
+    async def open_index(self, name: IndexName) -> None:
+        """Serve the documents of a closed index again; nothing for one that is open."""
+        ...
+
     async def put_mapping(self, name: IndexName, mappings: JsonObject) -> None:
         """Merge these properties into the mapping; a conflict changes nothing and is a failure."""
         ...
@@ -316,7 +327,7 @@ class Engine(Protocol):
         ...
 
     async def statistics(self, names: Sequence[IndexName]) -> Mapping[IndexName, IndexStatistics]:
-        """Answer the counts of these indices."""
+        """Answer the counts of these indices, those that are closed left out."""
         ...
 
     async def close(self) -> None:

@@ -19,6 +19,7 @@ from isthmus.rest.elasticsearch import (
     documents_multi_get,
     index_settings,
     indices,
+    indices_open_close,
     mappings,
     nodes,
     refresh,
@@ -64,7 +65,6 @@ def build_data_api(parts: NodeParts) -> DataApi:
         documents,
         documents_multi_get,
         index_settings,
-        indices,
         mappings,
         refresh,
         stats,
@@ -78,6 +78,12 @@ def build_data_api(parts: NodeParts) -> DataApi:
         publish_address=parts.publish_address,
         build=identity.software_version,
     )
+
+    def destructive_requires_name() -> bool:
+        return parts.cluster_settings.current.destructive_requires_name
+
+    indices.register(router, engine, destructive_requires_name)
+    indices_open_close.register(router, engine, destructive_requires_name)
     cat.register(router, engine, published, parts.clock)
     cluster.register(router, engine, published, parts.clock)
     nodes.register(router, published)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from isthmus.errors import Failure
 from isthmus.names import ClusterAlias
 from isthmus.remotes.flat_settings import FlatSettings, SettingsUpdate, SettingValue, updated
+from isthmus.remotes.known_settings import ACTED_ON, DESTRUCTIVE_REQUIRES_NAME
 from isthmus.remotes.records import ClusterSettingsRecords
 from isthmus.remotes.settings import RemoteSettings, check_update, remotes_of
 
@@ -31,6 +32,12 @@ class ClusterSettings:
     def effective(self) -> dict[str, SettingValue]:
         """Answer what counts."""
         return {**self.persistent, **self.transient}
+
+    @property
+    def destructive_requires_name(self) -> bool:
+        """Tell whether indices are deleted, closed and opened by their names only, never by a wildcard."""
+        key = DESTRUCTIVE_REQUIRES_NAME
+        return self.effective.get(key, ACTED_ON[key]) == "true"
 
     def after(self, persistent: SettingsUpdate, transient: SettingsUpdate) -> ClusterSettings:
         """Answer the settings after an update; raises a 400 failure and changes nothing otherwise."""

@@ -20,5 +20,9 @@ KEPT_WITHOUT_EFFECT: Final = {
     "indices.recovery.max_bytes_per_sec": "40mb",
 }
 
+DESTRUCTIVE_REQUIRES_NAME: Final = "action.destructive_requires_name"
+#: acted on by the data API -> default
+ACTED_ON: Final = {DESTRUCTIVE_REQUIRES_NAME: "true"}
+
 #: free-form notes of the operator, as in Elasticsearch
 METADATA_PREFIX: Final = "cluster.metadata."

@@ -16,7 +16,7 @@ from isthmus.errors import illegal_argument
 from isthmus.names import ClusterAlias, parse_cluster_alias
 from isthmus.remotes.address import HostAndPort
 from isthmus.remotes.flat_settings import FlatSettings, SettingsUpdate, SettingValue
-from isthmus.remotes.known_settings import KEPT_WITHOUT_EFFECT, METADATA_PREFIX
+from isthmus.remotes.known_settings import ACTED_ON, KEPT_WITHOUT_EFFECT, METADATA_PREFIX
 from isthmus.remotes.setting_values import (
     Compression,
     ConnectionMode,
@@ -115,7 +115,9 @@ def check_update(update: SettingsUpdate, kind: str) -> None:
         if value is None and (key.endswith("*") or _is_subtree(key)):
             continue
         _check_key(key, kind)
-        if value is not None and key.startswith(PREFIX):
+        if value is not None and key in ACTED_ON:
+            read_boolean(key, value)
+        elif value is not None and key.startswith(PREFIX):
             _, name = _split(key)
             _ALIAS_SETTINGS[name].read(key, value)
 
@@ -144,6 +146,7 @@ def defaults_of(settings: FlatSettings) -> dict[str, SettingValue]:
     """Answer the value of every setting that these leave open (``include_defaults``)."""
     defaults: dict[str, SettingValue] = {
         **STATIC_SETTINGS,
+        **ACTED_ON,
         **KEPT_WITHOUT_EFFECT,
         "transport.compress": Compression.INDEXING_DATA.value,
         "transport.compression_scheme": "lz4",
@@ -163,14 +166,16 @@ def defaults_of(settings: FlatSettings) -> dict[str, SettingValue]:
 
 def _is_subtree(key: str) -> bool:
     """Tell ``cluster``, ``cluster.remote``, ``cluster.remote.<alias>`` and ``….transport``."""
-    if key in ("cluster", "cluster.remote", METADATA_PREFIX.removesuffix(".")):
+    if key in ("action", "cluster", "cluster.remote", METADATA_PREFIX.removesuffix(".")):
         return True
     alias, *rest = key.removeprefix(PREFIX).split(".")
     return key.startswith(PREFIX) and bool(alias) and rest in ([], ["transport"])
 
 
 def _check_key(key: str, kind: str) -> None:
-    if key in KEPT_WITHOUT_EFFECT or (key.startswith(METADATA_PREFIX) and key != METADATA_PREFIX):
+    if key in KEPT_WITHOUT_EFFECT or key in ACTED_ON:
+        return
+    if key.startswith(METADATA_PREFIX) and key != METADATA_PREFIX:
         return
     if key in STATIC_SETTINGS:
         raise illegal_argument(f"{kind} setting [{key}], not dynamically updateable")

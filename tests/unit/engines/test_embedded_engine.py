@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import signal
@@ -262,3 +263,74 @@ async def test_an_acknowledged_write_survives_a_kill(tmp_path: Path) -> None:
         acknowledged = max(present - 1, 0)
         await engine.close()
     assert acknowledged > 0
+
+
+async def test_a_closed_index_keeps_its_documents_and_serves_none(tmp_path: Path) -> None:
+    """Reading, writing and searching it are failures, also after a restart, until it is opened again."""
+    engine = EmbeddedEngine(tmp_path)
+    await engine.create_index(LOGS, {}, {}, {})
+    await engine.write(LOGS, [put("1", b'{"n":1}')], RefreshPolicy.NONE)
+    await engine.close_index(LOGS)
+    await engine.close_index(LOGS)
+    selection = [IndexSelection(index=LOGS)]
+    for again in (engine, None):
+        if again is None:
+            await engine.close()
+            engine = EmbeddedEngine(tmp_path)
+        assert engine.indices()[LOGS].closed
+        assert await engine.statistics([LOGS]) == {}
+        (outcome,) = await engine.write(LOGS, [put("2", b"{}")], RefreshPolicy.NONE)
+        assert outcome.failure is not None
+        assert outcome.failure.error_type == "index_closed_exception"
+        for refused in (
+            engine.get(LOGS, "1"),
+            engine.refresh([LOGS]),
+            engine.search(selection, SearchRequest()),
+            engine.count(selection, None),
+        ):
+            with pytest.raises(Failure) as caught:
+                await refused
+            assert (caught.value.kind, caught.value.error_type) == (
+                FailureKind.INVALID_REQUEST,
+                "index_closed_exception",
+            )
+    await engine.put_mapping(LOGS, {"properties": {"m": {"type": "keyword"}}})
+    await engine.put_settings(LOGS, {"index.max_result_window": 7})
+    await engine.update_aliases({LOGS: {"all": {}}})
+    await engine.open_index(LOGS)
+    await engine.open_index(LOGS)
+    assert not engine.indices()[LOGS].closed
+    assert await engine.count(selection, {"term": {"n": 1}}) == 1
+    await engine.write(LOGS, [put("2", b'{"m":"x"}')], RefreshPolicy.IMMEDIATE)
+    assert await engine.count(selection, {"term": {"m": "x"}}) == 1
+    await engine.close()
+
+
+async def test_closing_answers_those_who_wait_for_a_refresh(engine: EmbeddedEngine) -> None:
+    """A write that waits to become visible is visible as soon as its index is closed."""
+    await engine.create_index(LOGS, {"refresh_interval": "1h"}, {}, {})
+    waiting = asyncio.create_task(engine.write(LOGS, [put("1", b"{}")], RefreshPolicy.WAIT_UNTIL))
+    async with asyncio.timeout(5):
+        while await engine.get(LOGS, "1") is None:  # noqa: ASYNC110 - nothing announces a write
+            await asyncio.sleep(0)
+    await engine.close_index(LOGS)
+    (outcome,) = await asyncio.wait_for(waiting, 5)
+    assert outcome.result == "created"
+
+
+async def test_counting_after_a_restart_opens_no_index(tmp_path: Path) -> None:
+    """Documents, deleted ones, bytes and the last operation are read from the files at rest."""
+    engine = EmbeddedEngine(tmp_path)
+    await engine.create_index(LOGS, {}, {}, {})
+    await engine.write(LOGS, [put(str(n), b"{}") for n in range(3)], RefreshPolicy.IMMEDIATE)
+    await engine.write(LOGS, [WriteOperation(kind=WriteKind.DELETE, id="1")], RefreshPolicy.IMMEDIATE)
+    await engine.close()
+    engine = EmbeddedEngine(tmp_path)
+    at_rest = (await engine.statistics([LOGS]))[LOGS]
+    assert not engine._index(LOGS)._writer.is_open
+    await engine.get(LOGS, "0")
+    opened = (await engine.statistics([LOGS]))[LOGS]
+    assert (at_rest.documents, at_rest.deleted_documents, at_rest.max_seq_no) == (2, 1, 3)
+    assert (opened.documents, opened.deleted_documents, opened.max_seq_no) == (2, 1, 3)
+    assert at_rest.size_bytes > 0
+    await engine.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from isthmus.remotes import protocol
-from isthmus.remotes.known_settings import KEPT_WITHOUT_EFFECT
+from isthmus.remotes.known_settings import ACTED_ON, KEPT_WITHOUT_EFFECT
 from isthmus.remotes.link_state import LinkState
 from isthmus.remotes.phases import Phase
 from isthmus.remotes.settings import ALIAS_SETTING_NAMES
@@ -15,6 +15,7 @@ from isthmus.remotes.settings import ALIAS_SETTING_NAMES
 PAGE = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text()
 WORDS = [
     *(f"cluster.remote.<alias>.{name}" for name in ALIAS_SETTING_NAMES),
+    *ACTED_ON,
     *KEPT_WITHOUT_EFFECT,
     *(action.value for action in protocol.Action),
     *(state.value for state in LinkState if state is not LinkState.CLOSED),

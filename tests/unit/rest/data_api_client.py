@@ -19,6 +19,7 @@ from isthmus.rest.elasticsearch import (
     documents_multi_get,
     index_settings,
     indices,
+    indices_open_close,
     mappings,
     nodes,
     refresh,
@@ -125,7 +126,8 @@ class DataApiClient:
         documents.register(router, self.engine, auto_create_index)
         bulk.register(router, self.engine, auto_create_index)
         documents_multi_get.register(router, self.engine)
-        indices.register(router, self.engine, destructive_requires_name=destructive_requires_name)
+        indices.register(router, self.engine, lambda: destructive_requires_name)
+        indices_open_close.register(router, self.engine, lambda: destructive_requires_name)
         index_settings.register(router, self.engine)
         mappings.register(router, self.engine)
         aliases.register(router, self.engine)

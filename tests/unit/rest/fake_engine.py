@@ -77,6 +77,16 @@ class FakeEngine:
             )
         )
 
+    async def close_index(self, name: IndexName) -> None:
+        self._put_closed(name, closed=True)
+
+    async def open_index(self, name: IndexName) -> None:
+        self._put_closed(name, closed=False)
+
+    def _put_closed(self, name: IndexName, *, closed: bool) -> None:
+        index = self._indices[name]
+        index.description = msgspec.structs.replace(index.description, closed=closed)
+
     async def delete_index(self, name: IndexName) -> None:
         self._existing(name)
         del self._indices[name]

@@ -8,8 +8,6 @@ import pytest
 from data_api_client import DataApiClient, principal_of
 
 from isthmus.errors import Failure
-from isthmus.exchange import IndexDescription
-from isthmus.names import IndexName
 from isthmus.rest.elasticsearch.aliases import missing_names
 from isthmus.rest.elasticsearch.aliases_parsing import AliasAction, alias_parameters, parse_alias_actions
 from isthmus.rest.elasticsearch.index_settings import flat_settings, nested_settings
@@ -123,7 +121,10 @@ async def test_an_index_from_its_making_to_its_end(api: DataApiClient) -> None:
             ),
         ),
         ("PUT", "/alias", b"", 400, "Invalid index name [alias], already exists as alias"),
-        ("POST", "/there/_close", b"", 400, "[_close] is not supported: an index is always open"),
+        ("POST", "/*/_close", b"", 400, "Wildcard expressions or all indices are not allowed"),
+        ("POST", "/_all/_open", b"", 400, "Wildcard expressions or all indices are not allowed"),
+        ("POST", "/_close", b"", 400, "Validation Failed: 1: index is missing;"),
+        ("POST", "/none/_open", b"", 404, "no such index [none]"),
         ("PUT", "/none/_mapping", {"properties": {}}, 404, "no such index [none]"),
         ("PUT", "/there/_mapping", {}, 400, "Validation Failed: 1: mapping source is empty;"),
         ("PUT", "/there/_settings", {}, 400, "Validation Failed: 1: no settings to update;"),
@@ -397,12 +398,41 @@ async def test_permission_narrows_what_is_shown(api: DataApiClient) -> None:
         assert (await api(method, target, headers=headers)).status == 403
 
 
-async def test_a_closed_index_says_so(api: DataApiClient) -> None:
-    """An engine may have closed indices: what reads documents refuses them by name."""
-    await api("PUT", "/logs/_doc/1", {})
-    index = api.engine._indices[IndexName("logs")]
-    index.description = IndexDescription(
-        name=IndexName("logs"), uuid="u", created_milliseconds=0, closed=True
-    )
-    answer = await api("GET", "/logs/_doc/1")
-    assert (answer.status, answer.error_type) == (400, "index_closed_exception")
+async def test_a_closed_index_serves_no_documents_until_it_is_opened(api: DataApiClient) -> None:
+    """What names it is refused, wildcards pass over it, metadata stays visible."""
+    for name in ("logs-1", "logs-2"):
+        await api("PUT", f"/{name}/_doc/1?refresh=true", {})
+    closed = await api("POST", "/logs-1/_close")
+    assert closed.json == {
+        "acknowledged": True,
+        "shards_acknowledged": True,
+        "indices": {"logs-1": {"closed": True}},
+    }
+    for method, target in (
+        ("GET", "/logs-1/_doc/1"),
+        ("POST", "/logs-1/_refresh"),
+        ("GET", "/logs-1/_stats"),
+    ):
+        refused = await api(method, target)
+        assert (refused.status, refused.error_type) == (400, "index_closed_exception")
+    assert list((await api("GET", "/logs-*")).json) == ["logs-2"]
+    assert list((await api("GET", "/logs-*?expand_wildcards=closed")).json) == ["logs-1"]
+    assert list((await api("GET", "/logs-1/_mapping")).json) == ["logs-1"]
+    assert (await api("POST", "/logs-*/_refresh")).json["_shards"]["successful"] == 1
+    assert (await api("POST", "/logs-1/_open")).json == {"acknowledged": True, "shards_acknowledged": True}
+    assert (await api("GET", "/logs-1/_doc/1")).status == 200
+
+
+async def test_wildcards_close_and_open_where_the_setting_lets_them(api: DataApiClient) -> None:
+    """Where no name is required a wildcard closes what is open and opens what is closed."""
+    api = DataApiClient(destructive_requires_name=False)
+    for name in ("a", "b"):
+        await api("PUT", f"/{name}")
+    assert sorted((await api("POST", "/*/_close")).json["indices"]) == ["a", "b"]
+    assert (await api("POST", "/*/_close")).json == {
+        "acknowledged": True,
+        "shards_acknowledged": False,
+        "indices": {},
+    }
+    assert (await api("POST", "/_all/_open")).json["acknowledged"] is True
+    assert sorted((await api("GET", "/*")).json) == ["a", "b"]

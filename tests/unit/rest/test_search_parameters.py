@@ -82,7 +82,9 @@ REFUSED = [
     ("version=maybe", "Failed to parse value [maybe] as only [true] or [false] are allowed."),
     ("search_type=dfs_query_then_fetch", "[search_type=dfs_query_then_fetch] is not supported"),
     ("search_type=scan", "No search type for [scan]"),
-    ("q=a:b", "[q] is not supported"),
+    ("df=a", "[df] is only understood together with [q]"),
+    ("lenient=true", "[lenient] is only understood together with [q]"),
+    ("q=a&lenient=maybe", "Failed to parse value [maybe] as only [true] or [false] are allowed."),
     ("scroll=1m", "[scroll] is not supported"),
     ("explain=true", "[explain] is not supported"),
     ("stored_fields=a", "[stored_fields] is not supported"),
@@ -123,6 +125,24 @@ def test_a_path_names_expressions(index: str | None, expected: tuple[str, ...]) 
     assert expressions_of(index) == expected
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("q=a:b+c", {"query": "a:b c"}),
+        ("q=b&df=a&default_operator=AND", {"query": "b", "default_field": "a", "default_operator": "AND"}),
+        ("q=b&analyzer=simple", {"query": "b", "analyzer": "simple"}),
+        ("q=b&lenient=true&analyze_wildcard", {"query": "b", "lenient": True, "analyze_wildcard": True}),
+    ],
+)
+def test_a_query_may_stand_in_the_query_string(query: str, expected: dict[str, Any]) -> None:
+    """``q`` is a ``query_string`` query; it wins over a search's body, and a count's body over it."""
+    parameters = parse_query_string(query)
+    body = {"query": {"match_all": {}}}
+    assert search_question((), parameters, body).order.request.query == {"query_string": expected}
+    assert count_order((), parameters, None).request.query == {"query_string": expected}
+    assert count_order((), parameters, body).request.query == body["query"]
+
+
 def test_a_count_is_a_search_without_hits() -> None:
     """It counts exactly, and takes a query and little else."""
     query = {"term": {"a": 1}}
@@ -140,7 +160,7 @@ def test_a_count_is_a_search_without_hits() -> None:
         ({}, {"size": 1}, "request does not support [size]"),
         ({}, [], "Expected [START_OBJECT] but found [START_ARRAY]"),
         ({}, {"query": 1}, "Unknown key for a VALUE_NUMBER in [query]."),
-        ({"q": "a"}, None, "[q] is not supported by this deployment"),
+        ({"df": "a"}, None, "[df] is only understood together with [q]"),
         ({"min_score": "x"}, None, "[min_score] must be a number, found VALUE_STRING"),
     ],
 )

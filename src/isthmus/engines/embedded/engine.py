@@ -131,6 +131,14 @@ class EmbeddedEngine:
         await index.close(discard=True)
         await self._in_thread(lambda: shutil.rmtree(path, ignore_errors=True))
 
+    async def close_index(self, name: IndexName) -> None:
+        """Keep an index and serve none of its documents."""
+        await self._index(name).close_to_callers()
+
+    async def open_index(self, name: IndexName) -> None:
+        """Serve the documents of a closed index again."""
+        await self._index(name).open_to_callers()
+
     async def put_mapping(self, name: IndexName, mappings: JsonObject) -> None:
         """Merge these properties into the mapping."""
         await self._index(name).put_mapping(mappings)
@@ -176,9 +184,10 @@ class EmbeddedEngine:
         return await self._searching.count(await self._targets(selections), query)
 
     async def statistics(self, names: Sequence[IndexName]) -> Mapping[IndexName, IndexStatistics]:
-        """Answer the counts of these indices."""
-        found = await asyncio.gather(*(self._index(name).statistics() for name in names))
-        return dict(zip(names, found, strict=True))
+        """Answer the counts of these indices, those that are closed left out."""
+        open_ones = [name for name in names if not self._index(name).is_closed]
+        found = await asyncio.gather(*(self._index(name).statistics() for name in open_ones))
+        return dict(zip(open_ones, found, strict=True))
 
     async def close(self) -> None:
         """Flush and release everything."""

@@ -13,7 +13,7 @@ from isthmus.engines.embedded.index_settings import write_block
 from isthmus.engines.embedded.snapshot import Snapshot, SourceRow
 from isthmus.engines.embedded.store_records import Operation, is_possible_id
 from isthmus.engines.embedded.writer import IndexState, IndexWriter
-from isthmus.errors import Failure, index_not_found
+from isthmus.errors import Failure, index_closed, index_not_found
 from isthmus.exchange import (
     FailureReport,
     IndexDescription,
@@ -65,10 +65,42 @@ class EmbeddedIndex:
             self._described = (state, _describe(state))
         return self._described[1]
 
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether a caller closed the index: it keeps its documents and serves none."""
+        return self._writer.state.metadata.closed
+
     async def open(self) -> None:
-        """Open the files, recovering what a crash left. Needed before :meth:`snapshot` only."""
+        """Open the files, recovering what a crash left. Needed before :meth:`snapshot` only.
+
+        Raises ``index_closed_exception`` for an index that a caller closed, as do all methods that
+        need its documents.
+        """
         if not self._writer.is_open:
-            await self._exclusively(self._writer.open)
+            await self._exclusively(self._open)
+
+    async def close_to_callers(self) -> None:
+        """Refresh, release the files and serve no documents until :meth:`open_to_callers`."""
+
+        def work() -> None:
+            self._writer.close()
+            self._writer.put_closed(closed=True)
+
+        if self.is_closed:
+            return
+        self._cancel_timers()
+        await self._exclusively(work)
+
+    async def open_to_callers(self) -> None:
+        """Serve documents again."""
+
+        def work() -> None:
+            self._writer.open()
+            self._writer.put_closed(closed=False)
+
+        if self.is_closed:
+            await self._exclusively(work)
+            self._schedule_rest()
 
     async def write(self, operations: Sequence[WriteOperation], refresh: RefreshPolicy) -> list[WriteOutcome]:
         """Apply the operations in order, as the engine's contract says.
@@ -76,12 +108,16 @@ class EmbeddedIndex:
         Cancelling the call does not undo a batch that has begun. WAIT_UNTIL waits for the next
         refresh; where the index never refreshes by itself it makes one, rather than wait for ever.
         """
-        block = write_block(self.state.metadata.name, self.state.settings)
+        metadata = self.state.metadata
+        if self.is_closed:
+            block: Failure | None = index_closed(metadata.name, metadata.uuid)
+        else:
+            block = write_block(metadata.name, self.state.settings)
         if block is not None:
             return [_blocked(each, block) for each in operations]
 
         def work() -> list[WriteOutcome]:
-            self._writer.open()
+            self._open()
             outcomes = self._writer.apply(operations)
             if refresh is RefreshPolicy.IMMEDIATE:
                 self._writer.refresh()
@@ -121,7 +157,7 @@ class EmbeddedIndex:
         """Make every write acknowledged before this call visible."""
 
         def work() -> None:
-            self._writer.open()
+            self._open()
             self._writer.refresh()
 
         await self._exclusively(work)
@@ -154,6 +190,8 @@ class EmbeddedIndex:
         def work() -> None:
             self._writer.open()
             self._writer.put_mapping(mappings)
+            if self.is_closed:
+                self._writer.close()
 
         await self._exclusively(work)
 
@@ -172,7 +210,11 @@ class EmbeddedIndex:
         await self._exclusively(lambda: self._writer.put_aliases(aliases))
 
     async def statistics(self) -> IndexStatistics:
-        """Answer the counts as of the last refresh."""
+        """Answer the counts as of the last refresh, without opening the index for it where that can be."""
+        if not self._writer.is_open:
+            at_rest = await self._exclusively(self._writer.statistics_at_rest)
+            if at_rest is not None:
+                return at_rest
         await self.open()
 
         def work() -> IndexStatistics:
@@ -189,9 +231,7 @@ class EmbeddedIndex:
     async def close(self, *, discard: bool = False) -> None:
         """Refresh and release everything; ``discard`` skips the refresh, for an index to be removed."""
         self._closed = True
-        self._cancel_refresh_timer()
-        if self._idle_timer is not None:
-            self._idle_timer.cancel()
+        self._cancel_timers()
         async with self._lock:
             work = self._writer.discard if discard else self._writer.close
             await asyncio.get_running_loop().run_in_executor(self._workers, work)
@@ -243,7 +283,7 @@ class EmbeddedIndex:
         try:
             await self._locked(self._writer.refresh)
         except Failure as failure:
-            if self._closed:
+            if self._closed or self.is_closed:
                 return
             logger.warning(
                 "refresh failed", extra={"index": self.state.metadata.name, "reason": failure.reason}
@@ -257,6 +297,17 @@ class EmbeddedIndex:
             raise
         self._after_write()
 
+    def _open(self) -> None:
+        if self.is_closed:
+            raise index_closed(self.state.metadata.name, self.state.metadata.uuid)
+        self._writer.open()
+
+    def _cancel_timers(self) -> None:
+        self._cancel_refresh_timer()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+
     def _cancel_refresh_timer(self) -> None:
         if self._refresh_timer is not None:
             self._refresh_timer.cancel()
@@ -266,7 +317,7 @@ class EmbeddedIndex:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
             self._idle_timer = None
-        if not self._closed:
+        if not (self._closed or self.is_closed):
             self._idle_timer = asyncio.get_running_loop().call_later(
                 IDLE_SECONDS, lambda: self._begin(self._locked(self._writer.release))
             )
@@ -306,6 +357,7 @@ def _describe(state: IndexState) -> IndexDescription:
         mappings=metadata.mapping.to_json(),
         aliases=metadata.aliases,
         hidden=state.settings.hidden,
+        closed=metadata.closed,
     )
 
 
@@ -323,5 +375,6 @@ def _blocked(operation: WriteOperation, block: Failure) -> WriteOutcome:
             error_type=block.error_type,
             reason=block.reason,
             fault=block.fault.value,
+            metadata=dict(block.metadata),
         ),
     )

@@ -1,7 +1,7 @@
 """The settings of an index: known, checked, and dynamic or final. Pure.
 
-Three kinds: those that this engine acts on; those that make no difference on one node and are kept
-and shown (``_KEPT``, the whole list of what is accepted without an effect); and those that
+Three kinds: those that this engine acts on; those that make no difference here and are kept and
+shown (``_KEPT``, the whole list of what is accepted without an effect); and those that
 Elasticsearch has and this engine has not, refused by name.
 """
 
@@ -89,15 +89,36 @@ _ACTED_ON: Final = {
     "index.blocks.read_only": _Setting(dynamic=True, check=_boolean),
     "index.blocks.write": _Setting(dynamic=True, check=_boolean),
 }
-#: what is accepted and shown, and makes no difference on one node
+
+
+def _only_true(name: str, text: str) -> bool:
+    if not _boolean(name, text):
+        raise illegal_argument(f"setting [{name}] can only be [true] in the embedded engine")
+    return True
+
+
+#: what is accepted and shown, and makes no difference: it spreads shards over nodes, tunes what works
+#: differently here, or limits what this engine does not have
 _KEPT: Final = {
     "index.number_of_shards": _Setting(dynamic=False, check=_whole(1, 1024)),
+    "index.number_of_routing_shards": _Setting(dynamic=False, check=_whole(1)),
     "index.number_of_replicas": _Setting(dynamic=True, check=_whole(0)),
     "index.auto_expand_replicas": _Setting(dynamic=True, check=_anything),
     "index.codec": _Setting(dynamic=False, check=_anything),
+    "index.highlight.max_analyzed_offset": _Setting(dynamic=True, check=_whole(1)),
+    "index.mapping.nested_fields.limit": _Setting(dynamic=True, check=_whole(0)),
+    "index.mapping.nested_objects.limit": _Setting(dynamic=True, check=_whole(0)),
+    "index.max_docvalue_fields_search": _Setting(dynamic=True, check=_whole(0)),
+    "index.max_inner_result_window": _Setting(dynamic=True, check=_whole(1)),
+    "index.max_rescore_window": _Setting(dynamic=True, check=_whole(1)),
+    "index.max_script_fields": _Setting(dynamic=True, check=_whole(0)),
+    "index.max_slices_per_scroll": _Setting(dynamic=True, check=_whole(1)),
     "index.gc_deletes": _Setting(dynamic=True, check=_time),
     "index.priority": _Setting(dynamic=True, check=_whole(0)),
+    "index.requests.cache.enable": _Setting(dynamic=True, check=_boolean),
+    "index.routing.allocation.include._tier_preference": _Setting(dynamic=True, check=_anything),
     "index.search.idle.after": _Setting(dynamic=True, check=_time),
+    "index.soft_deletes.enabled": _Setting(dynamic=False, check=_only_true),
     "index.soft_deletes.retention_lease.period": _Setting(dynamic=True, check=_time),
     "index.translog.durability": _Setting(dynamic=True, check=_anything),
     "index.translog.flush_threshold_size": _Setting(dynamic=True, check=_anything),
@@ -105,7 +126,7 @@ _KEPT: Final = {
     "index.unassigned.node_left.delayed_timeout": _Setting(dynamic=True, check=_time),
 }
 KEPT_WITHOUT_EFFECT: Final = frozenset(_KEPT)
-"""The settings that are accepted and shown, and make no difference on one node."""
+"""The settings that are accepted and shown, and make no difference here."""
 
 _SETTINGS: Final = _ACTED_ON | _KEPT
 #: what Elasticsearch makes itself and shows; may come back in a copied request and is not kept
@@ -122,7 +143,6 @@ _UNSUPPORTED: Final = (
     "index.max_",
     "index.merge.",
     "index.mode",
-    "index.number_of_routing_shards",
     "index.query.",
     "index.query_string.",
     "index.requests.cache.",

@@ -26,7 +26,10 @@ FORMAT_VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class IndexMetadata:
-    """One index. ``settings`` is the flat form; ``generation`` numbers its search directory."""
+    """One index. ``settings`` is the flat form; ``generation`` numbers its search directory.
+
+    A ``closed`` index keeps everything and serves no document.
+    """
 
     name: IndexName
     uuid: str
@@ -36,6 +39,7 @@ class IndexMetadata:
     generation: int = 1
     settings: JsonObject = field(default_factory=dict)
     aliases: JsonObject = field(default_factory=dict)
+    closed: bool = False
 
 
 def save_metadata(directory: Path, metadata: IndexMetadata) -> None:
@@ -51,6 +55,7 @@ def save_metadata(directory: Path, metadata: IndexMetadata) -> None:
                 "generation": metadata.generation,
                 "settings": metadata.settings,
                 "aliases": metadata.aliases,
+                "closed": metadata.closed,
                 "mappings": metadata.mapping.to_json(),
                 "columns": metadata.columns.to_json(),
             }
@@ -79,6 +84,7 @@ def load_metadata(directory: Path) -> IndexMetadata | None:
         generation=json["generation"],
         settings=json["settings"],
         aliases=json["aliases"],
+        closed=json.get("closed", False),
     )
 
 

@@ -279,6 +279,17 @@ class DocumentStore:
                 self._gate.notify_all()
 
 
+def last_seq_no_at_rest(path: Path) -> int:
+    """Answer the last operation's number of a store that nobody has open; raises ``lmdb.Error``."""
+    environment = lmdb.open(str(path), readonly=True, lock=False, create=False, max_dbs=len(_TABLES))
+    try:
+        tables = {"state": environment.open_db(b"state", create=False)}
+        with environment.begin() as transaction:
+            return StoreTransaction(transaction, tables).next_seq_no - 1
+    finally:
+        environment.close()
+
+
 def storage_failure(error: BaseException, *, free_bytes: int | None = None) -> Failure:
     """Answer the failure for a store or a disk that does not take what it is given.
 

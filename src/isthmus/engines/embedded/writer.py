@@ -40,13 +40,14 @@ from isthmus.engines.embedded.recovery import (
     search_directory_path,
 )
 from isthmus.engines.embedded.snapshot import Snapshot, SourceRow
+from isthmus.engines.embedded.statistics_at_rest import statistics_at_rest
 from isthmus.engines.embedded.store import INITIAL_MAP_BYTES, DocumentStore, StoreTransaction, storage_failure
 from isthmus.engines.embedded.store_batch import BatchContext, BatchResult, apply_batch
 from isthmus.engines.embedded.store_prune import PruneRule, oldest_needed_seq_no
 from isthmus.engines.embedded.writer_directory import SearchDirectory, SearchLibraryError
 from isthmus.engines.embedded.writer_memory import give_memory_back
 from isthmus.errors import Failure, FailureKind
-from isthmus.exchange import JsonObject, WriteOperation, WriteOutcome
+from isthmus.exchange import IndexStatistics, JsonObject, WriteOperation, WriteOutcome
 
 logger = logging.getLogger(__name__)
 
@@ -226,6 +227,10 @@ class IndexWriter:
         """Replace the aliases."""
         self._keep(replace(self.state.metadata, aliases=aliases))
 
+    def put_closed(self, *, closed: bool) -> None:
+        """Note whether the index is closed. The files are released, or opened, by the caller."""
+        self._keep(replace(self.state.metadata, closed=closed))
+
     def release(self) -> None:
         """Give back what only writing needs, and tidy up. The index stays open for reading."""
         opened, view = self._open, self._view
@@ -285,6 +290,13 @@ class IndexWriter:
         """Answer how much of the disk the index uses."""
         opened = self._opened()
         return opened.store.size_bytes() + opened.search.size_bytes()
+
+    def statistics_at_rest(self) -> IndexStatistics | None:
+        """Answer the counts of an index that is not open; None for one that is or has to be."""
+        if self._open is not None:
+            return None
+        generation = self.state.metadata.generation
+        return statistics_at_rest(self._directory, self._directory / STORE_DIRECTORY, generation)
 
     def _opened(self) -> _Open:
         if self._open is None:

@@ -1,13 +1,13 @@
-"""Indices: create, show, exists, delete; open and close are refused by name."""
+"""Indices: create, show, exists, delete."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from isthmus.errors import Failure, FailureKind, illegal_argument
 from isthmus.exchange import Engine
-from isthmus.names import KnownIndex, is_wildcard, parse_index_name
+from isthmus.names import KnownIndex, parse_index_name
 from isthmus.names.date_math import resolve_date_math
 from isthmus.rest.elasticsearch.aliases_parsing import alias_exists_as_index, alias_parameters
 from isthmus.rest.elasticsearch.call import (
@@ -20,6 +20,7 @@ from isthmus.rest.elasticsearch.call import (
     json_object,
 )
 from isthmus.rest.elasticsearch.index_settings import flat_settings, settings_object
+from isthmus.rest.elasticsearch.indices_destructive import require_names
 from isthmus.rest.elasticsearch.indices_known import described, select
 from isthmus.rest.http import Response, json_response
 from isthmus.security.authorize import require_index_action, select_indices
@@ -83,9 +84,9 @@ def features_of(call: Call) -> tuple[str, ...]:
 
 
 class Indices:
-    """The handlers. ``destructive_requires_name`` is the setting ``action.destructive_requires_name``."""
+    """The handlers. ``destructive_requires_name``: the cluster setting of that name, as it is now."""
 
-    def __init__(self, engine: Engine, *, destructive_requires_name: bool) -> None:
+    def __init__(self, engine: Engine, destructive_requires_name: Callable[[], bool]) -> None:
         self._engine = engine
         self._destructive_requires_name = destructive_requires_name
 
@@ -134,10 +135,7 @@ class Indices:
     async def delete(self, call: Call) -> Response:
         """Remove indices: by name, or by wildcard where that is allowed."""
         expressions = index_expressions(call)
-        if self._destructive_requires_name:
-            for expression in expressions:
-                if expression == "_all" or is_wildcard(expression):
-                    raise illegal_argument("Wildcard expressions or all indices are not allowed")
+        require_names(expressions, needed=self._destructive_requires_name())
         descriptions = self._engine.indices()
         options = indices_options(call, expand_wildcards="open,closed")
         for expression in expressions:
@@ -158,18 +156,12 @@ class Indices:
         return json_response({"acknowledged": True})
 
 
-async def refuse_open_and_close(call: Call) -> Response:
-    """Refuse: an index is always open here."""
-    action = call.request.path.rstrip("/").rpartition("/")[2]
-    raise illegal_argument(f"[{action}] is not supported: an index is always open")
-
-
-def register(router: ElasticsearchRouter, engine: Engine, *, destructive_requires_name: bool = True) -> None:
+def register(
+    router: ElasticsearchRouter, engine: Engine, destructive_requires_name: Callable[[], bool]
+) -> None:
     """Serve the index routes."""
-    indices = Indices(engine, destructive_requires_name=destructive_requires_name)
+    indices = Indices(engine, destructive_requires_name)
     router.add("PUT", "/{index}", indices.create, _CREATE_PARAMETERS)
     router.add("GET", "/{index}", indices.get, _GET_PARAMETERS)
     router.add("HEAD", "/{index}", indices.exists, _EXISTS_PARAMETERS)
     router.add("DELETE", "/{index}", indices.delete, _DELETE_PARAMETERS)
-    for action in ("_open", "_close"):
-        router.add("POST", f"/{{index}}/{action}", refuse_open_and_close)

@@ -71,7 +71,8 @@ def register(router: ElasticsearchRouter, engine: Engine) -> None:
                 "Types cannot be provided in put mapping requests, unless the include_type_name parameter is "
                 "set to true."
             )
-        selections = select(call, engine, "indices:admin/mapping/put", indices_options(call))
+        options = indices_options(call, expand_wildcards="open,closed")
+        selections = select(call, engine, "indices:admin/mapping/put", options)
         for description in described(engine, selections):
             await engine.put_mapping(description.name, body)
         return json_response({"acknowledged": True})

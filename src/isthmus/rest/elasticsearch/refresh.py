@@ -7,6 +7,7 @@ from typing import Final
 
 from isthmus.errors import illegal_argument, validation_failure
 from isthmus.exchange import Engine, IndexDescription, RefreshPolicy
+from isthmus.names import IndicesOptions
 from isthmus.rest.elasticsearch.call import (
     INDICES_OPTIONS_PARAMETERS,
     Call,
@@ -57,6 +58,10 @@ def shards_header(descriptions: Sequence[IndexDescription]) -> dict[str, int]:
     return {"total": total, "successful": sum(primaries), "failed": 0}
 
 
+def _options(call: Call) -> IndicesOptions:
+    return indices_options(call, forbid_closed=True)
+
+
 def register(router: ElasticsearchRouter, engine: Engine) -> None:
     """Serve the three actions.
 
@@ -65,7 +70,7 @@ def register(router: ElasticsearchRouter, engine: Engine) -> None:
     """
 
     async def refresh(call: Call) -> Response:
-        selections = select(call, engine, "indices:admin/refresh", indices_options(call))
+        selections = select(call, engine, "indices:admin/refresh", _options(call))
         await engine.refresh([selection.index for selection in selections])
         return json_response({"_shards": shards_header(described(engine, selections))})
 
@@ -73,14 +78,14 @@ def register(router: ElasticsearchRouter, engine: Engine) -> None:
         force = boolean_parameter(call.parameters, "force", default=False)
         if force and not boolean_parameter(call.parameters, "wait_if_ongoing", default=True):
             raise validation_failure("wait_if_ongoing must be true for a force flush")
-        selections = select(call, engine, "indices:admin/flush", indices_options(call))
+        selections = select(call, engine, "indices:admin/flush", _options(call))
         return json_response({"_shards": shards_header(described(engine, selections))})
 
     async def force_merge(call: Call) -> Response:
         integer_parameter(call.parameters, "max_num_segments", -1)
         if not boolean_parameter(call.parameters, "wait_for_completion", default=True):
             raise illegal_argument("[wait_for_completion=false] is not supported: there are no tasks to poll")
-        selections = select(call, engine, "indices:admin/forcemerge", indices_options(call))
+        selections = select(call, engine, "indices:admin/forcemerge", _options(call))
         return json_response({"_shards": shards_header(described(engine, selections))})
 
     for template in ("/_refresh", "/{index}/_refresh"):

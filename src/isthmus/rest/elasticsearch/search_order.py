@@ -12,14 +12,14 @@ from isthmus.errors import illegal_argument, parsing_failure
 from isthmus.exchange import SearchRequest
 from isthmus.rest.elasticsearch.search_body import members_of_body, terminate_after
 from isthmus.rest.elasticsearch.search_parameters import (
-    UNSUPPORTED_COUNT_PARAMETERS,
     indices_options,
     members_of_parameters,
     refuse_unsupported,
 )
 from isthmus.rest.elasticsearch.search_rendering import search_object
 from isthmus.rest.elasticsearch.search_sort import without_default
-from isthmus.rest.elasticsearch.search_values import json_object, number, token_of, unsupported
+from isthmus.rest.elasticsearch.search_uri import query_of_parameters
+from isthmus.rest.elasticsearch.search_values import json_object, number, token_of
 from isthmus.rest.http import boolean_parameter
 from isthmus.search.aggregations import parse_aggregations, with_typed_keys
 from isthmus.search.merge import SearchAnswer
@@ -81,10 +81,8 @@ def count_order(expressions: tuple[str, ...], parameters: Mapping[str, str], bod
 
     That is what Elasticsearch makes of it too, and why a count may name other clusters.
     """
-    for name in UNSUPPORTED_COUNT_PARAMETERS:
-        if name in parameters:
-            raise unsupported(name)
-    request = SearchRequest(size=0, track_total_hits=True, query=_query_of_count(body))
+    query = query_of_parameters(parameters) if body is None else query_of_body(body)
+    request = SearchRequest(size=0, track_total_hits=True, query=query)
     if "min_score" in parameters:
         request = msgspec.structs.replace(request, min_score=number("min_score", parameters["min_score"]))
     if "terminate_after" in parameters:
@@ -93,9 +91,8 @@ def count_order(expressions: tuple[str, ...], parameters: Mapping[str, str], bod
     return SearchOrder(expressions, request, indices_options(parameters))
 
 
-def _query_of_count(body: Any) -> Any:
-    if body is None:
-        return None
+def query_of_body(body: Any) -> Any:
+    """Answer the query of a body that may hold nothing else; raises a 400 failure for another member."""
     if not isinstance(body, dict):
         raise parsing_failure(f"Expected [START_OBJECT] but found [{token_of(body)}]")
     for name in body:

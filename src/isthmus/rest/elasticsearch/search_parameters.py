@@ -9,6 +9,7 @@ from isthmus.errors import Failure, illegal_argument
 from isthmus.names import IndicesOptions, parse_expand_wildcards
 from isthmus.rest.elasticsearch.search_body import source_filter, terminate_after, track_total_hits
 from isthmus.rest.elasticsearch.search_sort import sort_of_parameter
+from isthmus.rest.elasticsearch.search_uri import URI_QUERY_PARAMETERS, query_of_parameters
 from isthmus.rest.elasticsearch.search_values import not_negative, time_milliseconds, unsupported
 from isthmus.rest.http import boolean_parameter
 
@@ -30,19 +31,8 @@ IGNORED_PARAMETERS: Final = frozenset(
     }
 )
 
-#: a query in Lucene's own syntax and what belongs to it: refused by name
-UNSUPPORTED_COUNT_PARAMETERS: Final = (
-    "q",
-    "df",
-    "analyzer",
-    "analyze_wildcard",
-    "default_operator",
-    "lenient",
-)
-
 #: known to Elasticsearch and refused by name
 _UNSUPPORTED: Final = (
-    *UNSUPPORTED_COUNT_PARAMETERS,
     "scroll",
     "docvalue_fields",
     "stored_fields",
@@ -60,6 +50,7 @@ _REFUSED_IF_TRUE: Final = ("explain",)
 SEARCH_PARAMETERS: Final = (
     INDICES_PARAMETERS
     | IGNORED_PARAMETERS
+    | URI_QUERY_PARAMETERS
     | frozenset(_UNSUPPORTED)
     | frozenset(_REFUSED_IF_TRUE)
     | frozenset(
@@ -88,7 +79,7 @@ SEARCH_PARAMETERS: Final = (
 COUNT_PARAMETERS: Final = (
     INDICES_PARAMETERS
     | frozenset({"min_score", "preference", "routing", "terminate_after"})
-    | frozenset(UNSUPPORTED_COUNT_PARAMETERS)
+    | URI_QUERY_PARAMETERS
 )
 """What ``_count`` takes in a query string."""
 
@@ -128,6 +119,9 @@ def refuse_unsupported(parameters: Mapping[str, str]) -> None:
 def members_of_parameters(parameters: Mapping[str, str]) -> dict[str, Any]:
     """Answer the members of a ``SearchRequest`` that a query string sets; they win over the body."""
     members: dict[str, Any] = {}
+    query = query_of_parameters(parameters)
+    if query is not None:
+        members["query"] = query
     for name, member, read in _READ:
         if name in parameters:
             try:

@@ -18,7 +18,7 @@ from isthmus.rest.elasticsearch.call import (
 from isthmus.rest.elasticsearch.cluster_health import index_status
 from isthmus.rest.elasticsearch.indices_known import described, select
 from isthmus.rest.elasticsearch.refresh import shards_header
-from isthmus.rest.http import Response, json_response
+from isthmus.rest.http import Response, boolean_parameter, json_response
 
 _PARAMETERS: Final = ("level", "forbid_closed_indices", *INDICES_OPTIONS_PARAMETERS)
 _METRICS: Final = ("docs", "store")
@@ -91,7 +91,8 @@ def register(router: ElasticsearchRouter, engine: Engine) -> None:
             raise illegal_argument(
                 f"level parameter must be one of [{', '.join(_LEVELS)}] but was [{level[:100]}]"
             )
-        options = indices_options(call, expand_wildcards="open")
+        forbid_closed = boolean_parameter(call.parameters, "forbid_closed_indices", default=True)
+        options = indices_options(call, forbid_closed=forbid_closed)
         descriptions = described(engine, select(call, engine, "indices:monitor/stats", options))
         counts = await engine.statistics([one.name for one in descriptions])
         total = _counts_object(list(counts.values()), metrics)
