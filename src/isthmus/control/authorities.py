@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography import x509
 
+from isthmus.control.authorities_rotation import settle_transport_authority, transport_authority_files
 from isthmus.control.certificates import (
     Credentials,
     facts_of,
@@ -25,6 +27,28 @@ RENEW_BEFORE: Final = timedelta(days=30)
 PROXY: Final = "proxy"
 TRANSPORT: Final = "transport"
 UI: Final = "ui"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedAuthority:
+    """An authority of this environment that others should trust; ``active`` signs certificates now."""
+
+    pem: str
+    active: bool
+
+
+def published_transport_authorities(layout: EnvironmentLayout) -> tuple[PublishedAuthority, ...]:
+    """Answer the transport authorities that are, were or will be in use; the active one first."""
+    settle_transport_authority(layout)
+    published = []
+    for active, path in transport_authority_files(layout):
+        try:
+            pem = path.read_text()
+        except FileNotFoundError:
+            continue
+        if pem not in [each.pem for each in published]:
+            published.append(PublishedAuthority(pem, active))
+    return tuple(published)
 
 
 def make_authorities(settings: EnvironmentSettings, now: datetime) -> None:
@@ -60,8 +84,12 @@ def renew_server_certificates(settings: EnvironmentSettings, now: datetime) -> t
 
 
 def renew_node_certificate(settings: EnvironmentSettings, deployment: Deployment, now: datetime) -> bool:
-    """Issue the node's certificate if it is missing or near its end; answer whether it was."""
+    """Issue the node's certificate if it is missing, near its end or not of the active authority.
+
+    Answers whether it was. The node takes up the new one by itself.
+    """
     layout = EnvironmentLayout(settings.directory)
+    settle_transport_authority(layout)
     authority = _read(layout.authority(TRANSPORT))
     files = layout.deployment(deployment.id).node_certificate
     if not _is_due(files, authority, now, ()):

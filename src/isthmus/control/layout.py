@@ -63,6 +63,16 @@ class DeploymentLayout:
         return self.directory / "trusted"
 
     @property
+    def transport_trust(self) -> Path:
+        """Authorities and names trusted on the transport port and of nodes connected to."""
+        return self.directory / "transport-trust.json"
+
+    @property
+    def traffic_filter(self) -> Path:
+        """Who may connect, for the node to cut open connections by; absent where everybody may."""
+        return self.directory / "traffic-filter.json"
+
+    @property
     def first_password(self) -> Path:
         """A new password of ``elastic``: the node takes it over at its start and deletes the file."""
         return self.directory / "elastic.password"

@@ -21,3 +21,10 @@ DEPLOYMENTS: Final = Table(
     Column("request_id", String(128), unique=True),
     Column("document", LargeBinary, nullable=False),
 )
+
+TRUST_RELATIONSHIPS: Final = Table(
+    "trust_relationships",
+    environment_metadata,
+    Column("id", String(32), primary_key=True),
+    Column("document", LargeBinary, nullable=False),
+)
