@@ -18,6 +18,7 @@ help:
 .venv/.installed-for-tests: .venv/.installed
 	@echo "installing what the tests and checks need"
 	@$(BIN)/pip install --quiet --group test --group lint
+	@$(BIN)/pip install --quiet --upgrade --no-deps --target .venv/clients/elasticsearch8 --group client8
 	@touch $@
 
 demo: .venv/.installed

@@ -104,6 +104,4 @@ def add_remote(local: Side, remote: Side) -> Iterator[Callable[..., str]]:
     for alias in added:
         nothing = {"persistent": {"cluster": {"remote": {alias: None}}}}
         local.client.call("PUT", "/_cluster/settings", nothing)
-        secrets = {"secrets": {f"cluster.remote.{alias}.credentials": {}}}
-        path = f"/api/v1/deployments/{local.deployment.id}/elasticsearch/main-elasticsearch/keystore"
-        local.platform.call("PATCH", path, secrets)
+        trust.remove_key(local.platform, local.deployment.id, alias)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import http.client
 import json
 import os
@@ -28,6 +30,22 @@ LOGS: Final[dict[str, dict[str, Any]]] = {
 
 
 @dataclass(frozen=True)
+class RawAnswer:
+    """An answer as it came; names of headers are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def error(self) -> dict[str, Any]:
+        """Answer the ``error`` of a body that is an error in Elasticsearch's form."""
+        answer = json.loads(self.body)
+        assert answer["status"] == self.status
+        error: dict[str, Any] = answer["error"]
+        return error
+
+
+@dataclass(frozen=True)
 class Side:
     """One environment with its deployment, and clients for both."""
 
@@ -49,6 +67,29 @@ class Side:
     def client_of(self, username: str, password: str) -> JsonClient:
         """Answer a client of another user."""
         return JsonClient.for_url(self.deployment.url, username, password, self.deployment.ca)
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> RawAnswer:
+        """Send one request of the superuser as it is, on a connection of its own; any status is an answer."""
+        deployment = self.deployment
+        parts = urlsplit(deployment.url)
+        context = ssl.create_default_context(cafile=deployment.ca)
+        connection = http.client.HTTPSConnection(str(parts.hostname), parts.port, timeout=90, context=context)
+        token = base64.b64encode(f"{deployment.username}:{deployment.password}".encode()).decode()
+        try:
+            connection.request(method, path, body, {"Authorization": f"Basic {token}", **(headers or {})})
+            response = connection.getresponse()
+            answered = {name.lower(): value for name, value in response.getheaders()}
+            return RawAnswer(response.status, answered, response.read())
+        finally:
+            connection.close()
+
+    def fingerprint(self) -> str:
+        """Answer the SHA-256 fingerprint of the certificate that the deployment presents."""
+        parts = urlsplit(self.deployment.url)
+        pem = ssl.get_server_certificate((str(parts.hostname), int(parts.port or 443)))
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
 
     def node_process_id(self) -> int:
         """Answer the process id of the node that serves the deployment now; fails where none does."""

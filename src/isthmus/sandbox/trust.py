@@ -31,6 +31,15 @@ def put_key(platform: JsonClient, deployment_id: str, alias: str, encoded_key: s
     )
 
 
+def remove_key(platform: JsonClient, deployment_id: str, alias: str) -> None:
+    """Take the key of an alias out of the local deployment's keystore."""
+    platform.call(
+        "PATCH",
+        f"/api/v1/deployments/{deployment_id}/elasticsearch/{REF_ID}/keystore",
+        {"secrets": {f"cluster.remote.{alias}.credentials": {}}},
+    )
+
+
 def trust_authorities(platform: JsonClient, deployment_id: str, authorities: dict[str, str]) -> None:
     """Make the local deployment trust these private authorities (label to PEM) of other environments."""
     direct = [
