@@ -29,6 +29,7 @@ from isthmus.security.remembering import Remembered
 from isthmus.security.remote_caller import API_KEY_PROBLEM, CrossClusterKey
 from isthmus.security.role_lookup import find_roles
 from isthmus.security.secret import Secret
+from isthmus.security.signatures_identity import identity_matches
 
 RUN_AS_HEADER: Final = "es-security-runas-user"
 API_KEY_REALM: Final = "_es_api_key"
@@ -103,25 +104,28 @@ class Authenticator:
         return principal if run_as is None else await self._run_as(principal, run_as)
 
     async def authenticate_cross_cluster(
-        self, credentials: str, action: str = _HANDSHAKE_ACTION
+        self, credentials: str, action: str = _HANDSHAKE_ACTION, certificate_subject: str | None = None
     ) -> CrossClusterKey:
         """Answer the cross-cluster key behind ``ApiKey <encoded>`` (or the encoded text alone).
 
-        Raises a 401 ``security_exception``: none given, a REST key, or a key that is unknown, wrong,
-        expired, invalidated or bound to a certificate that this connection cannot show.
+        ``certificate_subject`` is the name in the certificate whose signature over this request has been
+        verified; None for a request without one. Raises a 401 ``security_exception``: none given, a
+        REST key, or a key that is unknown, wrong, expired, invalidated or bound to another certificate.
         """
         # Every request of another cluster carries its key: looking each one up would cost as much as
         # the search itself.
-        fingerprint = self._clusters.fingerprint(credentials)
+        fingerprint = self._clusters.fingerprint(credentials, certificate_subject)
         known = self._clusters.find(fingerprint)
         if known is not None:
             return known
         changes = self._changes.count
-        key = await self._verify_cross_cluster_key(credentials, action)
+        key = await self._verify_cross_cluster_key(credentials, action, certificate_subject)
         self._clusters.remember(fingerprint, key, changes, key.expires_milliseconds)
         return key
 
-    async def _verify_cross_cluster_key(self, credentials: str, action: str) -> CrossClusterKey:
+    async def _verify_cross_cluster_key(
+        self, credentials: str, action: str, certificate_subject: str | None
+    ) -> CrossClusterKey:
         scheme, _, value = credentials.strip().partition(" ")
         encoded = value or scheme
         if not encoded or (value and scheme.lower() != "apikey"):
@@ -145,11 +149,7 @@ class Authenticator:
                 f"authentication expected API key type of [cross_cluster], but API key [{key_id}] has type "
                 f"[{key.type.value}]"
             )
-        if key.certificate_identity is not None:
-            raise unauthenticated(
-                f"API key (type:[cross_cluster], id:[{key_id}]) requires certificate identity matching "
-                f"[{key.certificate_identity}], but no certificate was provided"
-            )
+        _require_identity(key, certificate_subject)
         return CrossClusterKey(
             id=key.id,
             name=key.name,
@@ -241,6 +241,23 @@ class Authenticator:
             self._logged.popitem(last=False)
         _logger.warning(
             "cross-cluster api key refused", extra={"api_key_id": key_id[:100], "problem": problem}
+        )
+
+
+def _require_identity(key: StoredApiKey, certificate_subject: str | None) -> None:
+    """Refuse a key that is bound to a certificate where no signature, or another's, came with it."""
+    pattern = key.certificate_identity
+    if pattern is None:
+        return
+    if certificate_subject is None:
+        raise unauthenticated(
+            f"API key (type:[cross_cluster], id:[{key.id}]) requires certificate identity matching "
+            f"[{pattern}], but no certificate was provided"
+        )
+    if not identity_matches(pattern, certificate_subject):
+        raise unauthenticated(
+            f"DN from provided certificate [{certificate_subject[:1_000]}] does not match API Key "
+            f"certificate identity pattern [{pattern}]"
         )
 
 

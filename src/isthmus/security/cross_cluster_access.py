@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 from isthmus.errors import illegal_argument
 from isthmus.exchange import JsonObject
 from isthmus.security.principal import IndexPrivileges, RoleDescriptor
 from isthmus.security.role_format import parse_index_entry, render_index_entry
+from isthmus.security.signatures_identity import check_identity_pattern
 from isthmus.security.strict_json import strict_object, wrong_type
 
 ROLE_NAME: Final = "cross_cluster"
@@ -61,10 +61,7 @@ def check_certificate_identity(pattern: str) -> None:
         raise illegal_argument(
             f"certificate identity must be a pattern of 1 to {_MAXIMUM_IDENTITY_LENGTH} characters"
         )
-    try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise illegal_argument(f"invalid certificate_identity format: [{pattern}]: {error}") from None
+    check_identity_pattern(pattern)
 
 
 def _entries(access: JsonObject, kind: str, privileges: tuple[str, ...]) -> tuple[IndexPrivileges, ...]:

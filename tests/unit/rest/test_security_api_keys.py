@@ -118,7 +118,7 @@ async def test_a_cross_cluster_keys_life(api: Api) -> None:
         ({"expiration": "0d"}, "[expiration] must be greater than zero"),
         ({"expiration": "999999999999d"}, "too far in the future"),
         ({"expiration": 1}, "expected a string but found [VALUE_NUMBER]"),
-        ({"certificate_identity": "("}, "invalid certificate_identity format"),
+        ({"certificate_identity": "("}, "Invalid certificate_identity format: [(]. Must be a valid regex."),
         ({"certificate_identity": ""}, "certificate identity must be"),
     ],
 )
