@@ -15,11 +15,11 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from isthmus.app.initialise import Initialised, initialise
+from isthmus.app.offline_deployment import NewNode, create_deployment
 from isthmus.control.layout import EnvironmentLayout
 from isthmus.sandbox import trust
 from isthmus.sandbox.client import JsonClient
 from isthmus.sandbox.fabric import Administrator, Deployment, Environment, Fabric, SecurityModel
-from isthmus.sandbox.offline import NewNode, create_deployment
 from isthmus.sandbox.process import ServingProcess
 from isthmus.settings import EnvironmentKind, Ports
 
@@ -171,21 +171,22 @@ class Sandbox:
         deadline = time.monotonic() + _START_TIMEOUT_SECONDS
         platform, ports = _wait_for_platform(layout, process, deadline)
         self._clients.append(platform)
-        url = _wait_for_node(platform, node.id, process, deadline)
+        information = _wait_for_node(platform, node.id, process, deadline)
+        cluster_id = information["cluster_id"]
         proxy_ca = layout.authority("proxy").certificate
         transport_ca = layout.authority("transport").certificate
         deployment = Deployment(
             id=node.id,
             name=name,
-            cluster_id=node.cluster_id,
+            cluster_id=cluster_id,
             alias_for_others=name,
-            url=url,
+            url=str(_loopback_url_or_none(information)),
             username="elastic",
             password=node.password,
             ca=str(proxy_ca),
             ca_pem=proxy_ca.read_text(),
             proxy_address=f"127.0.0.1:{ports['remote_cluster']}",
-            server_name=f"{node.cluster_id}.{made.settings.domain}",
+            server_name=f"{cluster_id}.{made.settings.domain}",
         )
         environment = Environment(
             kind=made.settings.kind.value,
@@ -243,14 +244,21 @@ def _wait_for_platform(
     return JsonClient.for_unix_socket(layout.control_socket), json.loads(layout.ports.read_text())
 
 
-def _wait_for_node(platform: JsonClient, deployment_id: str, process: ServingProcess, deadline: float) -> str:
+def _wait_for_node(
+    platform: JsonClient, deployment_id: str, process: ServingProcess, deadline: float
+) -> dict[str, Any]:
     while True:
-        deployment: dict[str, Any] = platform.call("GET", f"/api/v1/deployments/{deployment_id}")
-        information = deployment["resources"]["elasticsearch"][0]["info"]
-        urls = {each["service"]: each["url"] for each in information["metadata"].get("services_urls", ())}
-        if information["status"] == "started" and "loopback" in urls:
-            return str(urls["loopback"])
+        deployment = platform.call("GET", f"/api/v1/deployments/{deployment_id}")
+        information: dict[str, Any] = deployment["resources"]["elasticsearch"][0]["info"]
+        if information["status"] == "started" and _loopback_url_or_none(information):
+            return information
         process.check()
         if time.monotonic() > deadline:
             raise TimeoutError(f"deployment {deployment_id} did not start: {process.last_words()}")
         time.sleep(_POLL_SECONDS)
+
+
+def _loopback_url_or_none(information: dict[str, Any]) -> str | None:
+    """Answer where a node listens on loopback; nowhere as long as it does not run."""
+    services = information["metadata"].get("services_urls", ())
+    return next((each["url"] for each in services if each["service"] == "loopback"), None)

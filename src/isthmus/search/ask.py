@@ -8,34 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from isthmus.clock import Clock
 from isthmus.errors import Failure, FailureKind, Fault
-from isthmus.exchange import SearchResult, SearchTarget
+from isthmus.exchange import SearchTarget
 from isthmus.names import ClusterAlias
+from isthmus.search.outcome import Outcome
 from isthmus.search.plan import Part, Plan
 from isthmus.search.shard_failures import every_shard_failed
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one part ended: with a result, with a failure, or with both when every shard failed.
-
-    A result counts only without a failure. ``timed_out`` means that the cluster did not answer
-    in time at all.
-    """
-
-    part: Part
-    result: SearchResult | None = None
-    failure: Failure | None = None
-    took_milliseconds: int = 0
-    timed_out: bool = False
-
-    @property
-    def is_fatal(self) -> bool:
-        """Say whether no answer is possible any more, whatever the other clusters say."""
-        return self.failure is not None and not self.part.may_be_skipped
 
 
 async def ask_all(

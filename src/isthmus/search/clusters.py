@@ -12,7 +12,7 @@ from isthmus.exchange import FailureReport, JsonObject, ShardCounts
 from isthmus.names import ClusterAlias
 from isthmus.names.grouping import LOCAL_CLUSTER
 from isthmus.remotes.failure_reports import report_of
-from isthmus.search.ask import Outcome
+from isthmus.search.outcome import Outcome
 from isthmus.search.shard_failures import shard_failure_object
 
 

@@ -9,7 +9,6 @@ from isthmus.errors import Fault
 from isthmus.exchange import FailureReport, Hit, JsonObject, SearchResult, ShardCounts, TotalHits
 from isthmus.names import ClusterAlias
 from isthmus.search.aggregations import combine, with_cluster_alias
-from isthmus.search.ask import Outcome
 from isthmus.search.clusters import (
     ClusterDetail,
     cluster_detail,
@@ -17,6 +16,7 @@ from isthmus.search.clusters import (
     wrapped_for_caller,
 )
 from isthmus.search.ordering import Found, in_order
+from isthmus.search.outcome import Outcome
 from isthmus.search.plan import Plan
 from isthmus.search.shard_failures import search_phase_failure
 from isthmus.search.sort_formats import formatted_sort

@@ -11,7 +11,8 @@ from isthmus.clock import SystemClock
 from isthmus.errors import Failure, FailureKind, illegal_argument
 from isthmus.exchange import FailureReport, Hit, SearchRequest, SearchResult, SearchTarget, ShardCounts
 from isthmus.names import ClusterAlias, IndicesOptions
-from isthmus.search.ask import Outcome, ask_all
+from isthmus.search.ask import ask_all
+from isthmus.search.outcome import Outcome
 from isthmus.search.plan import Part, Plan
 
 EU, US = ClusterAlias("eu"), ClusterAlias("us")

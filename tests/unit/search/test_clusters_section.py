@@ -5,8 +5,8 @@ from __future__ import annotations
 from isthmus.errors import Failure, FailureKind
 from isthmus.exchange import FailureReport, SearchRequest, SearchResult, ShardCounts
 from isthmus.names import ClusterAlias
-from isthmus.search.ask import Outcome
 from isthmus.search.clusters import cluster_detail, clusters_object
+from isthmus.search.outcome import Outcome
 from isthmus.search.plan import Part
 
 

@@ -9,9 +9,9 @@ import pytest
 from isthmus.errors import Failure, FailureKind, index_not_found
 from isthmus.exchange import FailureReport, Hit, SearchRequest, SearchResult, ShardCounts, SortKey, TotalHits
 from isthmus.names import ClusterAlias, IndicesOptions
-from isthmus.search.ask import Outcome
 from isthmus.search.clusters import ClusterStatus
 from isthmus.search.merge import SearchAnswer, merge
+from isthmus.search.outcome import Outcome
 from isthmus.search.plan import Part, Plan
 
 EU, US = ClusterAlias("eu"), ClusterAlias("us")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from isthmus.exchange import SearchRequest, SearchResult
 from isthmus.names import ClusterAlias, IndicesOptions
 from isthmus.search.aggregations import parse_aggregations
-from isthmus.search.ask import Outcome
 from isthmus.search.merge import merge
+from isthmus.search.outcome import Outcome
 from isthmus.search.plan import Part, Plan
 
 EU = ClusterAlias("eu")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from isthmus.exchange import Hit, SearchRequest, SearchResult, SortKey, TotalHits
 from isthmus.names import ClusterAlias, IndicesOptions
-from isthmus.search.ask import Outcome
 from isthmus.search.merge import merge
+from isthmus.search.outcome import Outcome
 from isthmus.search.plan import Part, Plan
 
 ALIASES = (None, ClusterAlias("a"), ClusterAlias("b"))
