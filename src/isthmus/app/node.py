@@ -29,6 +29,7 @@ from isthmus.app.node_routes import NodeParts, build_data_api
 from isthmus.clock import SystemClock
 from isthmus.control.layout import DeploymentLayout
 from isthmus.control.nodes import decode_node_settings
+from isthmus.doctor.doctor import Doctor
 from isthmus.door.handover import HandoverListener
 from isthmus.door.routing import DoorPort
 from isthmus.engines.embedded.engine import EmbeddedEngine
@@ -132,7 +133,8 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
     )
     keystore = Keystore(settings.keystore_path, settings.keystore_key_path)
     trust = TrustedAuthorities(settings.trusted_authorities_path)
-    remotes = Remotes(keystore, LinkContext(identity, trust, clock))
+    links = LinkContext(identity, trust, clock)
+    remotes = Remotes(keystore, links)
     cluster_settings = ClusterSettingsService(SqlClusterSettingsRecords(database), remotes.apply)
     await cluster_settings.load()
     await stack.enter_async_context(_running(remotes))
@@ -149,6 +151,7 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
                 identity=identity,
                 clock=clock,
                 publish_address=f"{settings.cluster_id}.{settings.domain}:9243",
+                doctor=Doctor(cluster_settings, keystore, links),
             )
         ),
         remote=_remote_interface(security, engine, identity),

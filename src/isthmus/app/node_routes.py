@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from isthmus.clock import Clock
+from isthmus.doctor.doctor import Doctor
 from isthmus.exchange import Engine
 from isthmus.remotes.cluster_settings import ClusterSettingsService
 from isthmus.remotes.records import NodeIdentity
@@ -23,6 +24,7 @@ from isthmus.rest.elasticsearch import (
     mappings,
     nodes,
     refresh,
+    remote_diagnose,
     remote_info,
     resolve_cluster,
     root,
@@ -53,6 +55,7 @@ class NodeParts:
     identity: NodeIdentity
     clock: Clock
     publish_address: str
+    doctor: Doctor
 
 
 def build_data_api(parts: NodeParts) -> DataApi:
@@ -96,6 +99,7 @@ def build_data_api(parts: NodeParts) -> DataApi:
     search.register(router, SearchCoordinator(engine, remotes))
     cluster_settings.register(router, parts.cluster_settings, remotes)
     remote_info.register(router, remotes)
+    remote_diagnose.register(router, parts.doctor)
     resolve_cluster.register(router, engine, remotes, identity)
     secure_settings.register(router, remotes, identity)
     return DataApi(router, security.authenticator)
