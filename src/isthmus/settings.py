@@ -30,8 +30,21 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     remote_cluster: int = 9443
 
 
+class DoorSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Load balancers in front of the door, as addresses and CIDR blocks: whose word about clients counts.
+
+    See :class:`isthmus.door.client_address.LoadBalancers`.
+    """
+
+    proxy_protocol_from: tuple[str, ...] = ()
+    forwarded_for_from: tuple[str, ...] = ()
+
+
 class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One environment. ``account_id`` is None for an enterprise environment."""
+    """One environment. ``account_id`` is None for an enterprise environment.
+
+    ``egress_addresses`` are published for others' filters: where this environment's connections come from.
+    """
 
     directory: Path
     kind: EnvironmentKind
@@ -40,6 +53,8 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
     account_id: str | None = None
     host: str = "127.0.0.1"
     ports: Ports = Ports()
+    door: DoorSettings = DoorSettings()
+    egress_addresses: tuple[str, ...] = ()
 
 
 class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):

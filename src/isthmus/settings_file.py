@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from isthmus.control.addresses import AddressError, parse_network
 from isthmus.control.identity import HEX_ID_PATTERN, SCOPE_ID_PATTERN
 from isthmus.control.layout import EnvironmentLayout
-from isthmus.settings import EnvironmentKind, EnvironmentSettings, Ports
+from isthmus.settings import DoorSettings, EnvironmentKind, EnvironmentSettings, Ports
 
 FILE_VERSION: Final = 1
 
@@ -29,6 +30,9 @@ _KEYS: Final = (
     "identity.scope_id",
     "identity.account_id",
     *(f"ports.{name}" for name in _PORT_NAMES),
+    "door.proxy_protocol_from",
+    "door.forwarded_for_from",
+    "egress.addresses",
 )
 #: identity, kind and version are facts of the directory: a variable could only contradict them
 _OVERRIDABLE: Final = ("domain", "host", *(f"ports.{name}" for name in _PORT_NAMES))
@@ -84,6 +88,11 @@ def parse_settings(text: str, directory: Path, variables: Mapping[str, str]) -> 
         account_id=_account_id(values),
         host=_host(values),
         ports=_ports(values),
+        door=DoorSettings(
+            proxy_protocol_from=_networks(values, "door.proxy_protocol_from"),
+            forwarded_for_from=_networks(values, "door.forwarded_for_from"),
+        ),
+        egress_addresses=_networks(values, "egress.addresses"),
     )
     _refuse_contradictions(settings)
     return settings
@@ -107,10 +116,26 @@ host = "{settings.host}"
 [ports]
 {ports}
 
+# Load balancers in front of the door, which tell clients' addresses for traffic filters.
+[door]
+# Connections from these begin with a PROXY protocol header, version 2 (9243 and 9443; never 9400).
+proxy_protocol_from = {_list_text(settings.door.proxy_protocol_from)}
+# Requests over TLS of these have the client in X-Forwarded-For (9243).
+forwarded_for_from = {_list_text(settings.door.forwarded_for_from)}
+
+# Where connections of this environment to others come from, as others see it: for their filters.
+# Everybody may read it at /egress.json of the platform's port.
+[egress]
+addresses = {_list_text(settings.egress_addresses)}
+
 # Who this environment is. Its certificates and the trust of others hold these: never change them.
 [identity]
 scope_id = "{settings.scope_id}"
 {account}"""
+
+
+def _list_text(texts: tuple[str, ...]) -> str:
+    return "[" + ", ".join(f'"{text}"' for text in texts) + "]"
 
 
 def variable_of(key: str) -> str:
@@ -230,6 +255,18 @@ def _ports(values: Mapping[str, Any]) -> Ports:
             raise SettingsError(f"[ports.{name}] must be a number from 0 to {_HIGHEST_PORT}, not [{number}]")
         numbers[name] = number
     return Ports(**numbers)
+
+
+def _networks(values: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    listed = values.get(key, [])
+    if not isinstance(listed, list) or not all(isinstance(text, str) for text in listed):
+        raise SettingsError(f'[{key}] must be a list of texts, for instance ["192.0.2.1", "10.0.0.0/8"]')
+    for text in listed:
+        try:
+            parse_network(text)
+        except AddressError as error:
+            raise SettingsError(f"[{key}] {error}") from None
+    return tuple(listed)
 
 
 def _refuse_contradictions(settings: EnvironmentSettings) -> None:

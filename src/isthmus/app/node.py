@@ -16,7 +16,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -26,10 +26,12 @@ import uvloop
 
 from isthmus.app import node_memory
 from isthmus.app.node_routes import NodeParts, build_data_api
+from isthmus.app.node_traffic_filter import NodeTrafficFilter, asking_context
 from isthmus.clock import SystemClock
+from isthmus.control.addresses import Address
 from isthmus.control.layout import DeploymentLayout
 from isthmus.control.nodes import decode_node_settings
-from isthmus.doctor.doctor import Doctor
+from isthmus.control.traffic_filter_rules import PortKind
 from isthmus.door.handover import HandoverListener
 from isthmus.door.routing import DoorPort
 from isthmus.engines.embedded.engine import EmbeddedEngine
@@ -39,6 +41,7 @@ from isthmus.remotes.records import NodeIdentity
 from isthmus.remotes.registry import Remotes
 from isthmus.remotes.trust import TrustedAuthorities
 from isthmus.rest.http import HttpApplication
+from isthmus.rest.remote.gates import KeyGate
 from isthmus.rest.remote.interface import RemoteInterface
 from isthmus.rest.serving import HttpServer
 from isthmus.security.keystore import Keystore
@@ -63,15 +66,25 @@ class Node:
     data: HttpApplication
     remote: HttpApplication
     tls_context: ssl.SSLContext
+    #: makes one that asks callers for a certificate of the environment
+    make_asking_tls_context: Callable[[], ssl.SSLContext]
+    traffic_filter: NodeTrafficFilter
 
-    def take_over(self, port: DoorPort, connection: socket.socket) -> None:
+    def take_over(self, port: DoorPort, connection: socket.socket, client: Address | None) -> None:
         """Serve a connection that the door handed over. The certificate model's port is not enabled."""
         if port is DoorPort.TRANSPORT:
             connection.close()
             return
+        kind = PortKind(port.value)
+        if not self.traffic_filter.may_come_in(kind, client):  # the filter has changed on the way
+            connection.close()
+            return
         application = self.data if port is DoorPort.DATA else self.remote
+        asks = port is DoorPort.REMOTE_CLUSTER and self.traffic_filter.asks_for_callers
+        context = self.make_asking_tls_context() if asks else self.tls_context
+        origin = self.traffic_filter.origin(kind, client)
         task = asyncio.get_running_loop().create_task(
-            self.server.serve_connection(connection, self.tls_context, application)
+            self.server.serve_connection(connection, context, application, origin)
         )
         task.add_done_callback(_log_unexpected)
 
@@ -133,13 +146,15 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
     )
     keystore = Keystore(settings.keystore_path, settings.keystore_key_path)
     trust = TrustedAuthorities(settings.trusted_authorities_path)
-    links = LinkContext(identity, trust, clock)
-    remotes = Remotes(keystore, links)
+    remotes = Remotes(keystore, LinkContext(identity, trust, clock))
     cluster_settings = ClusterSettingsService(SqlClusterSettingsRecords(database), remotes.apply)
     await cluster_settings.load()
-    await stack.enter_async_context(_running(remotes))
+    await stack.enter_async_context(_in_background(remotes.run(), "remotes"))
     server = HttpServer()
     stack.push_async_callback(server.stop, _STOP_TIMEOUT_SECONDS)
+    traffic_filter = NodeTrafficFilter(DeploymentLayout(settings.directory).traffic_filter)
+    watching = traffic_filter.run(server.recheck_connections)
+    await stack.enter_async_context(_in_background(watching, "traffic filter"))
     return Node(
         server=server,
         data=build_data_api(
@@ -151,16 +166,20 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
                 identity=identity,
                 clock=clock,
                 publish_address=f"{settings.cluster_id}.{settings.domain}:9243",
-                doctor=Doctor(cluster_settings, keystore, links),
             )
         ),
         remote=_remote_interface(security, engine, identity),
         tls_context=_server_context(settings.proxy_certificate_path, settings.proxy_key_path),
+        make_asking_tls_context=lambda: asking_context(
+            _server_context(settings.proxy_certificate_path, settings.proxy_key_path),
+            settings.transport_authority_path,
+        ),
+        traffic_filter=traffic_filter,
     )
 
 
 def _remote_interface(security: Security, engine: EmbeddedEngine, identity: NodeIdentity) -> RemoteInterface:
-    return RemoteInterface(security.authenticator, engine, identity)
+    return RemoteInterface(KeyGate(security.authenticator), engine, identity)
 
 
 async def _take_over_first_password(settings: NodeSettings, records: SqlSecurityRecords) -> None:
@@ -173,8 +192,8 @@ async def _take_over_first_password(settings: NodeSettings, records: SqlSecurity
 
 
 @contextlib.asynccontextmanager
-async def _running(remotes: Remotes) -> AsyncIterator[None]:
-    task = asyncio.create_task(remotes.run(), name="remotes")
+async def _in_background(work: Coroutine[None, None, None], name: str) -> AsyncIterator[None]:
+    task = asyncio.create_task(work, name=name)
     try:
         yield
     finally:

@@ -3,24 +3,30 @@
 The address of the port itself, an IP address or ``localhost`` serves every deployment of the
 environment: ``X-Found-Cluster: <cluster id>`` or ``Host: <cluster id>.<domain>`` says which.
 Requests go on to the node's local Unix socket in plain HTTP; bodies are streamed both ways.
+The traffic filter of the deployment that a request is for is asked at each request.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from isthmus.control.addresses import Address
+from isthmus.door.filtering import BLOCKED, Admission
 from isthmus.door.routing import Nodes, cluster_id_or_none
+from isthmus.door.throttled_log import ThrottledLog
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +55,10 @@ _MAXIMUM_LINE_BYTES: Final = 4 * 1024
 _MAXIMUM_HEADER_BYTES: Final = 16 * 1024
 _CHUNK_BYTES: Final = 64 * 1024
 _STOP_TIMEOUT_SECONDS: Final = 5.0
+_FORBIDDEN_MESSAGE: Final = (
+    "Forbidden due to traffic filtering. "
+    "Please see the Elastic documentation on Traffic Filtering for more information."
+)
 
 
 def passed_on(headers: Iterable[tuple[str, str]], dropped: frozenset[str]) -> list[tuple[str, str]]:
@@ -64,6 +74,36 @@ def passed_on(headers: Iterable[tuple[str, str]], dropped: frozenset[str]) -> li
     return [(name, value) for name, value in pairs if name.lower() not in unwanted]
 
 
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """Whose connection it is; the cluster that all its requests are for, where one is set."""
+
+    client: Address | None
+    only_cluster_id: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _UnderWay:
+    """A request that a node is working on."""
+
+    request: web.BaseRequest
+    cluster_id: str
+    client: Address | None
+
+
+class _Server(web.Server):  # type: ignore[type-arg,unused-ignore]  # generic in later versions only
+    """aiohttp's server, which also tells when a connection is gone."""
+
+    def __init__(self, handler: Any, on_lost: Callable[[asyncio.BaseProtocol], None], **options: Any) -> None:
+        super().__init__(handler, **options)
+        self._on_lost = on_lost
+
+    def connection_lost(self, handler: Any, exc: BaseException | None = None) -> None:
+        """Pass it on."""
+        super().connection_lost(handler, exc)
+        self._on_lost(handler)
+
+
 class Forwarder:
     """Ends TLS on connections that it is given and forwards each request to its node."""
 
@@ -73,17 +113,23 @@ class Forwarder:
         domain: str,
         nodes: Nodes,
         context: ssl.SSLContext,
+        admission: Admission | None = None,
         first_request_timeout_seconds: float = _FIRST_REQUEST_TIMEOUT_SECONDS,
     ) -> None:
         self._domain = domain
         self._nodes = nodes
         self._context = context
+        self._admission = admission or Admission()
         self._first_request_timeout_seconds = first_request_timeout_seconds
         self._sessions: dict[Path, aiohttp.ClientSession] = {}
         #: connections that have not brought a request yet
         self._silent: set[asyncio.BaseProtocol] = set()
-        self._server = web.Server(
+        self._arrivals: dict[asyncio.BaseProtocol, _Arrival] = {}
+        self._under_way: set[_UnderWay] = set()
+        self._throttled = ThrottledLog(logger)
+        self._server = _Server(
             self._handle,
+            self._forget,
             access_log=None,
             handler_cancellation=True,
             lingering_time=1,
@@ -92,12 +138,19 @@ class Forwarder:
             max_field_size=_MAXIMUM_HEADER_BYTES,
         )
 
-    async def serve(self, connection: socket.socket) -> None:
-        """Take over the connection (nothing of it read yet); raises OSError where the handshake fails."""
+    async def serve(
+        self, connection: socket.socket, client: Address | None, only_cluster_id: str | None = None
+    ) -> None:
+        """Take over the connection of this client; raises OSError where the handshake fails.
+
+        Nothing of it has been read yet but a load balancer's header. With ``only_cluster_id`` all its
+        requests are for that cluster, whatever they say.
+        """
         loop = asyncio.get_running_loop()
         protocol = self._server()
         # Before the handshake: the first request may be there as soon as that is over.
         self._silent.add(protocol)
+        self._arrivals[protocol] = _Arrival(client, only_cluster_id)
         try:
             transport, _ = await loop.connect_accepted_socket(
                 lambda: protocol,
@@ -106,7 +159,7 @@ class Forwarder:
                 ssl_handshake_timeout=_HANDSHAKE_TIMEOUT_SECONDS,
             )
         except BaseException:
-            self._silent.discard(protocol)
+            self._forget(protocol)
             connection.close()
             raise
         loop.call_later(self._first_request_timeout_seconds, self._close_if_silent, transport, protocol)
@@ -115,6 +168,16 @@ class Forwarder:
         if protocol in self._silent:
             self._silent.discard(protocol)
             transport.close()
+
+    def _forget(self, protocol: asyncio.BaseProtocol) -> None:
+        self._silent.discard(protocol)
+        self._arrivals.pop(protocol, None)
+
+    def cut_denied(self) -> None:
+        """Break off the requests under way of clients whom a filter does not let in any longer."""
+        for each in tuple(self._under_way):
+            if self._admission.is_denied(each.cluster_id, each.client) and each.request.transport is not None:
+                each.request.transport.abort()
 
     async def close(self) -> None:
         """Let requests under way end, for a while; then close everything."""
@@ -125,24 +188,45 @@ class Forwarder:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         self._silent.discard(request.protocol)
-        if request.method == "GET" and request.path == "/_health":
-            return web.json_response({"ok": True, "status": 200}, headers={"Server": "isthmus"})
+        arrival = self._arrivals.get(request.protocol, _Arrival(None, None))
+        forwarded_for = ",".join(request.headers.getall("X-Forwarded-For", ())) or None
+        client = self._admission.balancers.client_of_request(arrival.client, forwarded_for)
+        cluster_id = arrival.only_cluster_id
+        if cluster_id is None:
+            if request.method == "GET" and request.path == "/_health":
+                return web.json_response({"ok": True, "status": 200}, headers={"Server": "isthmus"})
+            cluster_id = self._wanted_cluster_id(request)
+        if self._admission.is_denied(cluster_id, client):
+            self._throttled.warning(
+                "request refused", (), reason=BLOCKED, client_ip=str(client), cluster=cluster_id
+            )
+            return _refusal(403, _FORBIDDEN_MESSAGE)
         if not request.raw_path.startswith("/"):
             return _refusal(400, "The request target must be a path.")
-        cluster_id = request.headers.get("X-Found-Cluster", "").strip().lower()
-        if not cluster_id:
-            host = request.headers.get("Host", "").rpartition(":")[0] or request.headers.get("Host", "")
-            cluster_id = cluster_id_or_none(host, self._domain) or ""
         node = self._nodes.running_or_none(cluster_id)
         if node is None:
             if self._nodes.exists(cluster_id):
                 return _refusal(503, "The requested deployment is currently unavailable.")
             return _refusal(404, "Unknown resource.")
-        return await self._forward(request, node.local_socket_path)
+        under_way = _UnderWay(request, cluster_id, client)
+        self._under_way.add(under_way)
+        try:
+            return await self._forward(request, node.local_socket_path, client)
+        finally:
+            self._under_way.discard(under_way)
 
-    async def _forward(self, request: web.BaseRequest, socket_path: Path) -> web.StreamResponse:
+    def _wanted_cluster_id(self, request: web.BaseRequest) -> str:
+        cluster_id = request.headers.get("X-Found-Cluster", "").strip().lower()
+        if cluster_id:
+            return cluster_id
+        host = request.headers.get("Host", "").rpartition(":")[0] or request.headers.get("Host", "")
+        return cluster_id_or_none(host, self._domain) or ""
+
+    async def _forward(
+        self, request: web.BaseRequest, socket_path: Path, client: Address | None
+    ) -> web.StreamResponse:
         headers = passed_on(request.headers.items(), _REPLACED)
-        headers += [("X-Forwarded-For", request.remote or ""), ("X-Forwarded-Proto", "https")]
+        headers += [("X-Forwarded-For", str(client or "")), ("X-Forwarded-Proto", "https")]
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         response: web.StreamResponse | None = None
@@ -192,4 +276,7 @@ async def _chunks(body: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 
 def _refusal(status: int, message: str) -> web.Response:
     """Answer in the shape of the proxies of Elastic's platforms."""
-    return web.json_response({"ok": False, "message": message}, status=status, headers={"Server": "isthmus"})
+    body = json.dumps({"ok": False, "message": message}, separators=(",", ":")).encode()
+    return web.Response(
+        body=body, status=status, content_type="application/json", headers={"Server": "isthmus"}
+    )

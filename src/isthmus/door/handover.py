@@ -3,10 +3,11 @@
 The node listens on a ``SOCK_SEQPACKET`` Unix socket. For each connection the door connects,
 sends one packet that holds the connection's descriptor and this text, and closes::
 
-    isthmus-handover/1 <port>        port: data | transport | remote_cluster
+    isthmus-handover/1 <port> <client>      port: data | transport | remote_cluster
 
+``<client>`` is the client's address, which a load balancer may have told; ``-`` where it is not known.
 Nothing of the connection itself has been read (the door only peeked), so TLS starts in the
-node, which sees the client's own address and certificate. A connection a packet, rather than
+node, which sees the client's certificate. A connection a packet, rather than
 one kept open, costs some 30 microseconds and leaves no state: a node that is down refuses at once.
 """
 
@@ -21,12 +22,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from isthmus.control.addresses import Address, parse_address_or_none
 from isthmus.door.routing import DoorPort
 
 logger = logging.getLogger(__name__)
 
 _GREETING: Final = "isthmus-handover/1"
-_MAXIMUM_MESSAGE_BYTES: Final = 64
+_MAXIMUM_MESSAGE_BYTES: Final = 128
+_UNKNOWN_CLIENT: Final = "-"
 #: connections that wait for a busy node; the kernel caps it at net.core.somaxconn
 _BACKLOG: Final = 512
 #: the door sends right after it has connected: a second without a packet is not the door
@@ -37,12 +40,14 @@ class HandoverError(Exception):
     """The node does not take the connection: it is not running, or too busy."""
 
 
-def hand_over(handover_socket_path: Path, port: DoorPort, connection: socket.socket) -> None:
+def hand_over(
+    handover_socket_path: Path, port: DoorPort, connection: socket.socket, client: Address | None
+) -> None:
     """Give ``connection`` to the node; the caller still closes its own copy.
 
     Never waits. Raises :class:`HandoverError` where the node does not listen or its queue is full.
     """
-    message = f"{_GREETING} {port.value}".encode()
+    message = f"{_GREETING} {port.value} {client or _UNKNOWN_CLIENT}".encode()
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as channel:
         channel.settimeout(0)
         try:
@@ -59,7 +64,9 @@ class HandoverListener:
     raises is logged and closes that one connection.
     """
 
-    def __init__(self, path: Path, on_connection: Callable[[DoorPort, socket.socket], None]) -> None:
+    def __init__(
+        self, path: Path, on_connection: Callable[[DoorPort, socket.socket, Address | None], None]
+    ) -> None:
         self._path = path
         self._on_connection = on_connection
         self._listener: socket.socket | None = None
@@ -117,16 +124,17 @@ class HandoverListener:
         except OSError:
             message, descriptors = b"", []
         self._forget(channel)
-        port = _port_or_none(message)
-        if port is None or len(descriptors) != 1:
+        read = _read_message_or_none(message)
+        if read is None or len(descriptors) != 1:
             for descriptor in descriptors:
                 os.close(descriptor)
             logger.warning("handover packet not understood", extra={"bytes": len(message)})
             return
+        port, client = read
         connection = socket.socket(fileno=descriptors[0])
         try:
             connection.settimeout(0)
-            self._on_connection(port, connection)
+            self._on_connection(port, connection, client)
         except Exception:
             logger.exception("handover failed", extra={"port": port.value})
             connection.close()
@@ -139,10 +147,12 @@ class HandoverListener:
             channel.close()
 
 
-def _port_or_none(message: bytes) -> DoorPort | None:
-    greeting, _, port = message.decode("ascii", "replace").partition(" ")
-    if greeting != _GREETING:
+def _read_message_or_none(message: bytes) -> tuple[DoorPort, Address | None] | None:
+    greeting, _, rest = message.decode("ascii", "replace").partition(" ")
+    port, _, client = rest.partition(" ")
+    address = parse_address_or_none(client)
+    if greeting != _GREETING or (address is None and client != _UNKNOWN_CLIENT):
         return None
     with contextlib.suppress(ValueError):
-        return DoorPort(port)
+        return DoorPort(port), address
     return None

@@ -8,11 +8,25 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
+from isthmus.control.addresses import Address, parse_address_or_none
+from isthmus.door.filtering import BLOCKED, Admission, filtered
 from isthmus.door.handover import HandoverError, hand_over
 from isthmus.door.hello import MAXIMUM_HELLO_BYTES, Hello, HelloOutcome, read_hello
-from isthmus.door.routing import Alert, DoorPort, EndTlsHere, HandOver, Nodes, Refuse, UseHttps, decide
+from isthmus.door.proxy_protocol import MAXIMUM_HEADER_BYTES, HeaderOutcome, ProxyHeader, read_proxy_header
+from isthmus.door.routing import (
+    Alert,
+    Decision,
+    DoorPort,
+    EndTlsHere,
+    HandOver,
+    Nodes,
+    Refuse,
+    UseHttps,
+    decide,
+)
+from isthmus.door.throttled_log import ThrottledLog
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +38,8 @@ _USE_HTTPS: Final = (
 #: a peer that goes on sending after a refusal is heard out for this long, so that it reads the alert
 _LINGER_SECONDS: Final = 0.5
 _ACCEPT_RETRY_SECONDS: Final = 0.1
-_LOG_INTERVAL_SECONDS: Final = 10.0
+
+ReadT = TypeVar("ReadT", Hello, ProxyHeader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +57,10 @@ class DoorLimits:
     refusal_after_seconds: float = 0.1
 
 
+class _BadProxyHeaderError(Exception):
+    """A load balancer that has to tell the client's address does not."""
+
+
 class Door:
     """Serves three listening sockets until cancelled; the sockets are the door's from then on."""
 
@@ -51,18 +70,20 @@ class Door:
         domain: str,
         listeners: Mapping[DoorPort, socket.socket],
         nodes: Nodes,
-        end_tls: Callable[[socket.socket], Awaitable[None]],
+        end_tls: Callable[[socket.socket, Address | None, str | None], Awaitable[None]],
+        admission: Admission | None = None,
         limits: DoorLimits | None = None,
     ) -> None:
         self._domain = domain
         self._listeners = listeners
         self._nodes = nodes
         self._end_tls = end_tls
+        self._admission = admission or Admission()
         self._limits = limits or DoorLimits()
         self._connections: set[asyncio.Task[None]] = set()
         #: connections whose hello is not complete, the oldest first (a dict keeps the order)
         self._waiting: dict[asyncio.Task[None], None] = {}
-        self._last_logged_seconds: dict[str, float] = {}
+        self._throttled = ThrottledLog(logger)
 
     async def run(self) -> None:
         """Accept on all ports; once cancelled, close the listeners and what is not handed over yet."""
@@ -113,13 +134,18 @@ class Door:
             connection.settimeout(0)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             async with asyncio.timeout(self._limits.hello_timeout_seconds):
-                hello, received = await _peek_hello(connection)
+                client = await self._client_of(port, connection, parse_address_or_none(peer))
+                hello, received = await _peek(connection, MAXIMUM_HELLO_BYTES, read_hello, _is_whole_hello)
             task = asyncio.current_task()
             if task is not None:
                 self._waiting.pop(task, None)
-            await self._route(port, connection, hello, received, accepted_seconds)
+            decision = decide(port, hello, received, self._domain, self._nodes.running_or_none)
+            decision = filtered(decision, port, client, self._admission)
+            await self._carry_out(decision, port, connection, client, accepted_seconds)
         except TimeoutError:
             self._log("no complete hello in time", port, peer=peer)
+        except _BadProxyHeaderError:
+            self._log("no PROXY protocol header from a listed load balancer", port, peer=peer)
         except (OSError, EOFError):
             pass  # the peer has gone: nobody is there to be told, and scanners would fill the log
         except Exception:
@@ -127,59 +153,86 @@ class Door:
         finally:
             connection.close()
 
-    async def _route(
+    async def _client_of(
+        self, port: DoorPort, connection: socket.socket, peer: Address | None
+    ) -> Address | None:
+        """Answer whose connection it is; the header of a listed load balancer is taken off it."""
+        # Clients of the certificate model must reach 9400 through balancers that add nothing.
+        if port is DoorPort.TRANSPORT or not self._admission.balancers.must_send_proxy_header(peer):
+            return peer
+        header, _ = await _peek(connection, MAXIMUM_HEADER_BYTES, read_proxy_header, _is_decided_header)
+        if header.outcome is HeaderOutcome.MALFORMED:
+            raise _BadProxyHeaderError
+        connection.recv(header.length)  # peeked whole: it is there
+        return peer if header.client is None else parse_address_or_none(header.client)
+
+    async def _carry_out(
         self,
+        decision: Decision,
         port: DoorPort,
         connection: socket.socket,
-        hello: Hello,
-        received: bytes,
+        client: Address | None,
         accepted_seconds: float,
     ) -> None:
-        decision = decide(port, hello, received, self._domain, self._nodes.running_or_none)
         if isinstance(decision, HandOver):
             try:
-                hand_over(decision.node.handover_socket_path, port, connection)
+                hand_over(decision.node.handover_socket_path, port, connection, client)
             except HandoverError as error:
                 self._log(
                     "node does not take connections", port, cluster=decision.cluster_id, error=str(error)
                 )
                 decision = EndTlsHere() if port is DoorPort.DATA else Refuse("the node is not reachable")
         if isinstance(decision, EndTlsHere):
-            await self._end_tls(connection.dup())
+            if decision.only_cluster_id is not None:
+                self._log_blocked(port, client, decision.only_cluster_id)
+            await self._end_tls(connection.dup(), client, decision.only_cluster_id)
         elif isinstance(decision, UseHttps):
             await _say_and_close(connection, _USE_HTTPS)
         elif isinstance(decision, Refuse):
-            self._log("connection refused", port, reason=decision.reason, server_name=hello.server_name)
+            self._log("connection refused", port, reason=decision.reason, client_ip=str(client))
             if port is DoorPort.REMOTE_CLUSTER:
                 answer_at_seconds = accepted_seconds + self._limits.refusal_after_seconds
                 await asyncio.sleep(max(0.0, answer_at_seconds - asyncio.get_running_loop().time()))
             await _say_and_close(connection, _alert_bytes(decision.alert))
 
+    def _log_blocked(self, port: DoorPort, client: Address | None, cluster_id: str) -> None:
+        self._log("connection refused", port, reason=BLOCKED, client_ip=str(client), cluster=cluster_id)
+
     def _log(self, event: str, port: DoorPort, **values: str | None) -> None:
         """Log a repeating warning at most once in a while for each event and port."""
-        key = f"{event} {port.value} {values.get('reason')}"
-        now_seconds = asyncio.get_running_loop().time()
-        if now_seconds - self._last_logged_seconds.get(key, float("-inf")) >= _LOG_INTERVAL_SECONDS:
-            self._last_logged_seconds[key] = now_seconds
-            logger.warning(event, extra={"port": port.value, **values})
+        key = (port.value, values.get("reason") or "")
+        self._throttled.warning(event, key, port=port.value, **values)
 
 
 def _alert_bytes(alert: Alert | None) -> bytes:
     return alert.record() if alert is not None else b""
 
 
-async def _peek_hello(connection: socket.socket) -> tuple[Hello, bytes]:
-    """Answer the hello and its bytes, all of them still unread; raises EOFError at an early end."""
+def _is_whole_hello(hello: Hello) -> bool:
+    return hello.outcome is not HelloOutcome.INCOMPLETE
+
+
+def _is_decided_header(header: ProxyHeader) -> bool:
+    return header.outcome is not HeaderOutcome.INCOMPLETE
+
+
+async def _peek(
+    connection: socket.socket,
+    maximum_bytes: int,
+    read: Callable[[bytes], ReadT],
+    is_enough: Callable[[ReadT], bool],
+) -> tuple[ReadT, bytes]:
+    """Answer what was read and its bytes, all of them still unread; raises EOFError at an early end."""
     seen = 0
     try:
         while True:
             await _readable(connection)
-            received = connection.recv(MAXIMUM_HELLO_BYTES, socket.MSG_PEEK)
+            received = connection.recv(maximum_bytes, socket.MSG_PEEK)
             if len(received) <= seen:
                 raise EOFError
-            hello = read_hello(received)
-            if hello.outcome is not HelloOutcome.INCOMPLETE:
-                return hello, received
+            found = read(received)
+            if is_enough(found):
+                return found, received
             seen = len(received)
             # Peeked bytes stay in the buffer and would wake us at once: wait for one more than those.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, seen + 1)

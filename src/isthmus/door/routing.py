@@ -74,7 +74,12 @@ class HandOver:
 
 @dataclass(frozen=True, slots=True)
 class EndTlsHere:
-    """Speak TLS with the proxy certificate and route each request by its headers."""
+    """Speak TLS with the proxy certificate and route each request by its headers.
+
+    ``only_cluster_id``: every request is for this cluster, whatever its headers say.
+    """
+
+    only_cluster_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

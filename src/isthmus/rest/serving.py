@@ -14,7 +14,7 @@ from uvicorn.server import ServerState
 from isthmus.rest.asgi import AsgiApplication
 from isthmus.rest.http import HttpApplication
 from isthmus.rest.limits import BufferedBytes, HttpLimits
-from isthmus.rest.serving_protocol import NodeHttpProtocol
+from isthmus.rest.serving_protocol import NodeHttpProtocol, Origin
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,11 @@ class HttpServer:
         return len(self._state.connections)
 
     async def serve_connection(
-        self, connection: socket.socket, tls_context: ssl.SSLContext | None, application: HttpApplication
+        self,
+        connection: socket.socket,
+        tls_context: ssl.SSLContext | None,
+        application: HttpApplication,
+        origin: Origin = Origin(),  # noqa: B008 - frozen
     ) -> None:
         """Take over an accepted connection; return when its TLS handshake is done or has failed.
 
@@ -69,7 +73,7 @@ class HttpServer:
             }
         try:
             await loop.connect_accepted_socket(
-                lambda: NodeHttpProtocol(self._config, self._state, asgi_application, self._limits),
+                lambda: NodeHttpProtocol(self._config, self._state, asgi_application, self._limits, origin),
                 connection,
                 ssl=tls_context,
                 **deadlines,
@@ -77,6 +81,11 @@ class HttpServer:
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
             logger.debug("connection not established", extra={"reason": type(error).__name__})
             connection.close()
+
+    def recheck_connections(self) -> int:
+        """Drop the connections that their origin does not admit any longer; answer how many those were."""
+        connections = [each for each in self._state.connections if isinstance(each, NodeHttpProtocol)]
+        return sum(connection.abort_if_not_admitted() for connection in connections)
 
     def listen(
         self, listener: socket.socket, tls_context: ssl.SSLContext | None, application: HttpApplication

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import httptools
@@ -34,11 +36,35 @@ logger = logging.getLogger(__name__)
 _LINGER_SECONDS: Final = 2.0
 
 
+def _admits_everybody(_peer: Peer) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What is known of a connection that was handed over: the client's address, and whether it may be.
+
+    ``admits`` is asked when the TLS handshake is over and whenever
+    :meth:`isthmus.rest.serving.HttpServer.recheck_connections` is called. It must not raise.
+    """
+
+    address: str | None = None
+    admits: Callable[[Peer], bool] = _admits_everybody
+
+
+_NO_ORIGIN: Final = Origin()
+
+
 class NodeHttpProtocol(HttpToolsProtocol):
     """Serves one connection. Made by :class:`isthmus.rest.serving.HttpServer` only."""
 
     def __init__(
-        self, config: Config, server_state: ServerState, application: AsgiApplication, limits: HttpLimits
+        self,
+        config: Config,
+        server_state: ServerState,
+        application: AsgiApplication,
+        limits: HttpLimits,
+        origin: Origin = _NO_ORIGIN,
     ) -> None:
         super().__init__(config, server_state, app_state={})
         self.app = application  # only handed to _start_asgi_task
@@ -46,6 +72,7 @@ class NodeHttpProtocol(HttpToolsProtocol):
         self.timeout_keep_alive = limits.keep_alive_seconds  # type: ignore[assignment]  # only given to call_later
         self._application = application
         self._limits = limits
+        self._origin = origin
         self._extensions: dict[str, Any] = {}
         self._running: tuple[asyncio.Task[None], RequestResponseCycle] | None = None
         #: when the head that is awaited or half received began; None outside of a head
@@ -68,12 +95,12 @@ class NodeHttpProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         tls = transport.get_extra_info("ssl_object")
         self._extensions["isthmus.peer"] = Peer(
-            address=self.client[0] if self.client else None,
+            address=self._origin.address or (self.client[0] if self.client else None),
             certificate=tls.getpeercert(binary_form=True) if tls is not None else None,
             encrypted=tls is not None,
         )
         self._head_since = self.loop.time()
-        if len(self.connections) > self._limits.max_connections:
+        if not self.abort_if_not_admitted() and len(self.connections) > self._limits.max_connections:
             self._end_with(too_many_connections())
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -208,6 +235,13 @@ class NodeHttpProtocol(HttpToolsProtocol):
             logger.debug("slow request dropped", extra={"peer": self.client})
             self._deaf = True
             self.transport.close()
+
+    def abort_if_not_admitted(self) -> bool:
+        """Drop the connection at once if it may not be any more; answer whether that was so."""
+        admitted = self._origin.admits(self._extensions["isthmus.peer"])
+        if not admitted:
+            self.abort()
+        return not admitted
 
     def abort(self) -> None:
         """Drop the connection at once."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.settings import EnvironmentKind, EnvironmentSettings, Ports
+from isthmus.settings import DoorSettings, EnvironmentKind, EnvironmentSettings, Ports
 from isthmus.settings_file import SettingsError, load_settings, parse_settings, render_settings
 
 DIRECTORY = Path("/somewhere")
@@ -24,6 +24,8 @@ ENTERPRISE = EnvironmentSettings(
     scope_id="1234567890",
     host="::1",
     ports=Ports(platform=0, data=0, transport=0, remote_cluster=0),
+    door=DoorSettings(proxy_protocol_from=("10.0.0.0/8", "2001:db8::1"), forwarded_for_from=("192.0.2.1",)),
+    egress_addresses=("203.0.113.7",),
 )
 TEXT = render_settings(HOSTED)
 
@@ -84,6 +86,12 @@ def test_variables_stand_above_the_file() -> None:
         ("data = 9243", 'data = "9243"', r"\[ports.data\] must be a number"),
         ("data = 9243", "data = 9443", r"\[ports.data\] and \[ports.remote_cluster\] are both 9443"),
         ("[ports]", "ports = 5\n[x]", "unknown key"),
+        ("proxy_protocol_from = []", "proxy_protocol = []", r"did you mean \[door.proxy_protocol_from\]\?"),
+        ("proxy_protocol_from = []", 'proxy_protocol_from = "10.0.0.1"', "must be a list of texts"),
+        ("proxy_protocol_from = []", "proxy_protocol_from = [1]", "must be a list of texts"),
+        ("proxy_protocol_from = []", 'proxy_protocol_from = ["lb.test"]', "DNS names are not supported"),
+        ("forwarded_for_from = []", 'forwarded_for_from = ["10.1.0.0/8"]', r"did you mean \[10.0.0.0/8\]\?"),
+        ("addresses = []", 'addresses = ["everywhere"]', r"\[egress.addresses\] \[everywhere\] is not"),
     ],
 )
 def test_a_mistake_is_told_with_its_remedy(before: str, after: str, message: str) -> None:

@@ -15,6 +15,7 @@ from aiohttp import web
 from door_harness import DOMAIN, KnownNodes
 from yarl import URL
 
+from isthmus.control.addresses import parse_address_or_none
 from isthmus.door.forwarding import Forwarder, passed_on
 from isthmus.door.routing import NodeAddress
 
@@ -69,9 +70,9 @@ async def port(nodes: KnownNodes, server_context: ssl.SSLContext, socket_folder:
 
     async def accept() -> None:
         while True:
-            connection, _ = await loop.sock_accept(listener)
+            connection, address = await loop.sock_accept(listener)
             try:
-                await forwarder.serve(connection)
+                await forwarder.serve(connection, parse_address_or_none(address[0]))
             except OSError:
                 continue
 

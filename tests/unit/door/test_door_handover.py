@@ -10,21 +10,24 @@ from pathlib import Path
 
 import pytest
 
+from isthmus.control.addresses import Address, parse_address_or_none
 from isthmus.door.handover import HandoverError, HandoverListener, hand_over
 from isthmus.door.routing import DoorPort
+
+CLIENT = parse_address_or_none("192.0.2.7")
 
 
 class Taken:
     """Keeps what was handed over."""
 
     def __init__(self) -> None:
-        self.queue: asyncio.Queue[tuple[DoorPort, socket.socket]] = asyncio.Queue()
+        self.queue: asyncio.Queue[tuple[DoorPort, socket.socket, Address | None]] = asyncio.Queue()
         self.fail = False
 
-    def __call__(self, port: DoorPort, connection: socket.socket) -> None:
+    def __call__(self, port: DoorPort, connection: socket.socket, client: Address | None) -> None:
         if self.fail:
             raise RuntimeError("cannot take it")
-        self.queue.put_nowait((port, connection))
+        self.queue.put_nowait((port, connection, client))
 
 
 @pytest.fixture
@@ -51,16 +54,19 @@ async def eventually(condition: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("port", list(DoorPort))
-async def test_a_connection_arrives_with_its_port(path: Path, taken: Taken, port: DoorPort) -> None:
+@pytest.mark.parametrize("client", [CLIENT, parse_address_or_none("2001:db8::1"), None])
+async def test_a_connection_arrives_with_its_port_and_client(
+    path: Path, taken: Taken, port: DoorPort, client: Address | None
+) -> None:
     """The receiver speaks with the peer itself; what it had sent before is still there to read."""
     mine, theirs = socket.socketpair()
     with mine, theirs:
         mine.sendall(b"hello")
-        hand_over(path, port, theirs)
+        hand_over(path, port, theirs, client)
         theirs.close()
-        received_port, connection = await asyncio.wait_for(taken.queue.get(), 5)
+        received_port, connection, received_client = await asyncio.wait_for(taken.queue.get(), 5)
         with connection:
-            assert received_port is port
+            assert (received_port, received_client) == (port, client)
             assert connection.gettimeout() == 0
             assert connection.recv(100) == b"hello"
             connection.sendall(b"answer")
@@ -76,10 +82,10 @@ async def test_many_connections_arrive(path: Path, taken: Taken) -> None:
     """A burst is taken one by one."""
     pairs = [socket.socketpair() for _ in range(50)]
     for _, theirs in pairs:
-        hand_over(path, DoorPort.DATA, theirs)
+        hand_over(path, DoorPort.DATA, theirs, CLIENT)
         theirs.close()
     for _ in pairs:
-        _, connection = await asyncio.wait_for(taken.queue.get(), 5)
+        _, connection, _ = await asyncio.wait_for(taken.queue.get(), 5)
         connection.close()
     for mine, _ in pairs:
         assert mine.recv(1) == b""
@@ -91,11 +97,11 @@ async def test_a_node_that_is_not_there_refuses_at_once(socket_folder: Path) -> 
     mine, theirs = socket.socketpair()
     with mine, theirs:
         with pytest.raises(HandoverError):
-            hand_over(socket_folder / "missing", DoorPort.DATA, theirs)
+            hand_over(socket_folder / "missing", DoorPort.DATA, theirs, CLIENT)
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as left:
             left.bind(str(socket_folder / "left"))
         with pytest.raises(HandoverError):
-            hand_over(socket_folder / "left", DoorPort.DATA, theirs)
+            hand_over(socket_folder / "left", DoorPort.DATA, theirs, CLIENT)
 
 
 async def test_a_node_that_does_not_accept_is_too_busy(socket_folder: Path) -> None:
@@ -105,14 +111,22 @@ async def test_a_node_that_does_not_accept_is_too_busy(socket_folder: Path) -> N
         stuck.listen(1)
         mine, theirs = socket.socketpair()
         with mine, theirs:
-            hand_over(socket_folder / "stuck", DoorPort.DATA, theirs)
-            hand_over(socket_folder / "stuck", DoorPort.DATA, theirs)
+            hand_over(socket_folder / "stuck", DoorPort.DATA, theirs, CLIENT)
+            hand_over(socket_folder / "stuck", DoorPort.DATA, theirs, CLIENT)
             with pytest.raises(HandoverError):
-                hand_over(socket_folder / "stuck", DoorPort.DATA, theirs)
+                hand_over(socket_folder / "stuck", DoorPort.DATA, theirs, CLIENT)
 
 
 @pytest.mark.parametrize(
-    "packet", [b"", b"isthmus-handover/2 data", b"isthmus-handover/1 nowhere", b"\xff" * 200]
+    "packet",
+    [
+        b"",
+        b"isthmus-handover/2 data -",
+        b"isthmus-handover/1 nowhere -",
+        b"isthmus-handover/1 data",
+        b"isthmus-handover/1 data localhost",
+        b"\xff" * 200,
+    ],
 )
 async def test_a_packet_that_is_not_understood_closes_what_it_brought(
     path: Path, taken: Taken, packet: bytes
@@ -128,8 +142,8 @@ async def test_a_packet_that_is_not_understood_closes_what_it_brought(
         await eventually(lambda: _is_closed(mine))
         other_mine, other_theirs = socket.socketpair()
         with other_mine, other_theirs:
-            hand_over(path, DoorPort.DATA, other_theirs)
-            _, connection = await asyncio.wait_for(taken.queue.get(), 5)
+            hand_over(path, DoorPort.DATA, other_theirs, CLIENT)
+            _, connection, _ = await asyncio.wait_for(taken.queue.get(), 5)
             connection.close()
 
 
@@ -140,7 +154,7 @@ async def test_a_callback_that_raises_loses_its_connection_only(
     taken.fail = True
     mine, theirs = socket.socketpair()
     with mine, theirs:
-        hand_over(path, DoorPort.DATA, theirs)
+        hand_over(path, DoorPort.DATA, theirs, CLIENT)
         theirs.close()
         mine.settimeout(0)
         await eventually(lambda: _is_closed(mine))
@@ -156,8 +170,8 @@ async def test_a_successor_keeps_its_socket(socket_folder: Path, taken: Taken) -
     old.close()
     mine, theirs = socket.socketpair()
     with mine, theirs:
-        hand_over(path, DoorPort.DATA, theirs)
-        _, connection = await asyncio.wait_for(taken.queue.get(), 5)
+        hand_over(path, DoorPort.DATA, theirs, CLIENT)
+        _, connection, _ = await asyncio.wait_for(taken.queue.get(), 5)
         connection.close()
     new.close()
     new.close()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from door_harness import DOMAIN, KnownNodes
 
+from isthmus.control.addresses import Address
 from isthmus.door.handover import HandoverListener
 from isthmus.door.listener import Door, DoorLimits
 from isthmus.door.routing import DoorPort, NodeAddress
@@ -30,7 +31,7 @@ class EchoNode:
         self._tasks: set[asyncio.Task[object]] = set()
         self.listener = HandoverListener(path, self._take)
 
-    def _take(self, port: DoorPort, connection: socket.socket) -> None:
+    def _take(self, port: DoorPort, connection: socket.socket, _client: Address | None) -> None:
         self.ports.append(port)
         task = asyncio.get_running_loop().create_task(self._serve(connection))
         self._tasks.add(task)
@@ -73,7 +74,7 @@ async def door(
     nodes.stopped.add(STOPPED)
     ended_here: list[bytes] = []
 
-    async def end_tls(connection: socket.socket) -> None:
+    async def end_tls(connection: socket.socket, _client: Address | None, _only: str | None) -> None:
         with connection:
             ended_here.append(connection.recv(5, socket.MSG_PEEK))
 
