@@ -121,7 +121,7 @@ def test_an_update_can_make_the_document(store: DocumentStore) -> None:
     )
     assert told(outcomes[0]) == ("document_missing_exception", "[a]: document missing")
     assert [each.result for each in outcomes[1:]] == ["created", "created"]
-    assert [each.source for each in store.operations_at([0, 1])] == [b'{"y":2}', b'{"x":1}']
+    assert [each.source for each in store.sources_at([0, 1])] == [b'{"y":2}', b'{"x":1}']
 
 
 LIVE = Current(7, 3, 1, live=True)
@@ -219,7 +219,7 @@ def test_the_longest_id_is_kept_and_found(store: DocumentStore) -> None:
         current = store.read(lambda transaction, each=each: transaction.current(each))
         assert current is not None
         assert current.seq_no == number
-        assert store.operations_at([number])[0].id == each
+        assert store.sources_at([number])[0].id == each
 
 
 def test_made_ids_are_like_elasticsearchs() -> None:
@@ -322,7 +322,7 @@ def test_a_missing_operation_and_a_closed_store_are_failures(tmp_path: Path) -> 
     """Both are failures that a caller can be shown."""
     store = DocumentStore(tmp_path, map_bytes=1 << 20)
     with pytest.raises(Failure, match=r"operation \[3\] is gone"):
-        store.operations_at([3])
+        store.sources_at([3])
     store.close()
     with pytest.raises(Failure, match="the index is closed"):
         store.read(lambda transaction: transaction.documents)

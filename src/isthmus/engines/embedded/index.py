@@ -10,8 +10,8 @@ from contextlib import AbstractContextManager
 from typing import Any, Final, TypeVar
 
 from isthmus.engines.embedded.index_settings import write_block
-from isthmus.engines.embedded.snapshot import Snapshot, SourceRow
-from isthmus.engines.embedded.store_records import Operation, is_possible_id
+from isthmus.engines.embedded.snapshot import Snapshot
+from isthmus.engines.embedded.store_records import Operation, SourceRow, is_possible_id
 from isthmus.engines.embedded.writer import IndexState, IndexWriter
 from isthmus.errors import Failure, index_closed, index_not_found
 from isthmus.exchange import (

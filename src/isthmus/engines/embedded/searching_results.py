@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from isthmus.engines.embedded.columns import SEQUENCE_COLUMN
 from isthmus.engines.embedded.searching_index import IndexPart
-from isthmus.engines.embedded.sorting import order_by
+from isthmus.engines.embedded.sorting import ResolvedKey, order_by
 from isthmus.engines.embedded.sorting_numbers import shortest_single
 from isthmus.engines.embedded.sorting_pages import Row
 from isthmus.engines.embedded.source_filter import SourceFilter, parse_source_filter, shown_source
@@ -62,24 +62,25 @@ def _complete(
     snapshot = part.searched.snapshot
     numbers = snapshot.searcher.fast_field_values(SEQUENCE_COLUMN, [each.row.address for each in placed])
     stored = snapshot.source_by_seq([int(number or 0) for number in numbers])
+    shows_source = wanted is not None and snapshot.mapping.source_enabled
+    visible = part.searched.visible
     hits = []
     for each, document in zip(placed, stored, strict=True):
-        source = None
-        if wanted is not None and snapshot.mapping.source_enabled:
-            source = shown_source(document.source, wanted, part.searched.visible)
+        source = shown_source(document.source, wanted, visible) if shows_source and wanted else None
         shown = None
         if part.keys:
-            shown = tuple(key.shown(value) for key, value in zip(part.keys, each.row.values, strict=True))
+            shown = tuple([key.shown(value) for key, value in zip(part.keys, each.row.values, strict=True)])
+        # by position: every hit of every search is made here
         hits.append(
             Hit(
-                index=snapshot.name,
-                id=document.id,
-                score=None if each.score is None else shortest_single(each.score),
-                source=source,
-                sort=shown,
-                version=document.version if request.version else None,
-                seq_no=document.seq_no if request.seq_no_primary_term else None,
-                primary_term=document.primary_term if request.seq_no_primary_term else None,
+                str(snapshot.name),
+                document.id,
+                None if each.score is None else shortest_single(each.score),
+                source,
+                shown,
+                document.version if request.version else None,
+                document.seq_no if request.seq_no_primary_term else None,
+                document.primary_term if request.seq_no_primary_term else None,
             )
         )
     return hits
@@ -105,6 +106,17 @@ def terminated_early_of(parts: Sequence[IndexPart]) -> bool | None:
     """Tell whether any part stopped counting early; None where that was not asked for."""
     said = [part.terminated_early for part in parts if part.terminated_early is not None]
     return any(said) if said else None
+
+
+def sort_kinds_of(parts: Sequence[IndexPart]) -> tuple[str, ...]:
+    """Answer ``ip`` for each sort key with addresses, else an empty text; nothing where no key has any."""
+    of_keys = zip(*(part.keys for part in parts), strict=True)
+    kinds = tuple("ip" if any(_is_address(key) for key in same) else "" for same in of_keys)
+    return kinds if any(kinds) else ()
+
+
+def _is_address(key: ResolvedKey) -> bool:
+    return key.mapped is not None and key.mapped.type == "ip"
 
 
 def report_of(failure: Failure, index: str | None) -> FailureReport:

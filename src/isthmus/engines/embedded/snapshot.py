@@ -4,27 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import tantivy
 
 from isthmus.engines.embedded.analysis import Analyzers
 from isthmus.engines.embedded.columns import MappingColumns
 from isthmus.engines.embedded.mapping import Mapping
+from isthmus.engines.embedded.store_records import SourceRow
 from isthmus.names import IndexName
-
-
-class SourceRow(NamedTuple):
-    """One document as it was written by one operation.
-
-    ``source`` is JSON text; empty where the mapping says not to keep it (``_source.enabled: false``).
-    """
-
-    id: str
-    version: int
-    seq_no: int
-    primary_term: int
-    source: bytes
 
 
 @dataclass(frozen=True, slots=True)

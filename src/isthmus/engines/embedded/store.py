@@ -28,6 +28,7 @@ from isthmus.engines.embedded.store_records import (
     Current,
     Operation,
     OperationKind,
+    SourceRow,
     id_key,
     pack_current,
     pack_operation,
@@ -35,6 +36,7 @@ from isthmus.engines.embedded.store_records import (
     sequence_of,
     unpack_current,
     unpack_operation,
+    unpack_source_row,
 )
 from isthmus.errors import Failure, FailureKind
 
@@ -73,6 +75,19 @@ class StoreTransaction:
         """Answer one operation of the history, or None if it was never made or is gone."""
         packed = self._transaction.get(sequence_key(seq_no), db=self._tables["operations"])
         return None if packed is None else unpack_operation(seq_no, bytes(packed))
+
+    def sources(self, sequence_numbers: Sequence[int]) -> list[SourceRow]:
+        """Answer what these operations wrote, in the order asked; INTERNAL failure if one is gone."""
+        get, table = self._transaction.get, self._tables["operations"]
+        rows = []
+        for seq_no in sequence_numbers:
+            packed = get(sequence_key(seq_no), db=table)
+            if packed is None:
+                raise Failure(
+                    FailureKind.INTERNAL, "illegal_state_exception", f"operation [{seq_no}] is gone"
+                )
+            rows.append(unpack_source_row(seq_no, bytes(packed)))
+        return rows
 
     def operations(self, first_seq_no: int) -> Iterator[Operation]:
         """Yield the operations from this number on, in order."""
@@ -239,18 +254,10 @@ class DocumentStore:
                 self._readers -= 1
                 self._gate.notify_all()
 
-    def operations_at(self, sequence_numbers: Sequence[int]) -> list[Operation]:
-        """Answer these operations in the order asked; raise an INTERNAL failure if one is gone."""
-        found = []
+    def sources_at(self, sequence_numbers: Sequence[int]) -> list[SourceRow]:
+        """Answer what these operations wrote, in the order asked; INTERNAL failure if one is gone."""
         with self.reading() as transaction:
-            for seq_no in sequence_numbers:
-                operation = transaction.operation(seq_no)
-                if operation is None:
-                    raise Failure(
-                        FailureKind.INTERNAL, "illegal_state_exception", f"operation [{seq_no}] is gone"
-                    )
-                found.append(operation)
-        return found
+            return transaction.sources(sequence_numbers)
 
     def size_bytes(self) -> int:
         """Answer how much of the disk the store uses."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -48,6 +48,19 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
     primary_term: int
     timestamp_milliseconds: int
     source: bytes = b""
+
+
+class SourceRow(NamedTuple):
+    """One document as it was written by one operation.
+
+    ``source`` is JSON text; empty where the mapping says not to keep it (``_source.enabled: false``).
+    """
+
+    id: str
+    version: int
+    seq_no: int
+    primary_term: int
+    source: bytes
 
 
 def sequence_key(seq_no: int) -> bytes:
@@ -114,3 +127,10 @@ def unpack_operation(seq_no: int, packed: bytes) -> Operation:
         timestamp,
         packed[end:],
     )
+
+
+def unpack_source_row(seq_no: int, packed: bytes) -> SourceRow:
+    """Read of an operation what a search shows: every hit comes through here."""
+    _, version, primary_term, _, id_length = _OPERATION.unpack_from(packed)
+    end = _OPERATION.size + id_length
+    return SourceRow(packed[_OPERATION.size : end].decode(), version, seq_no, primary_term, packed[end:])

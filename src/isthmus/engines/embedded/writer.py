@@ -39,11 +39,12 @@ from isthmus.engines.embedded.recovery import (
     replay,
     search_directory_path,
 )
-from isthmus.engines.embedded.snapshot import Snapshot, SourceRow
+from isthmus.engines.embedded.snapshot import Snapshot
 from isthmus.engines.embedded.statistics_at_rest import statistics_at_rest
 from isthmus.engines.embedded.store import INITIAL_MAP_BYTES, DocumentStore, StoreTransaction, storage_failure
 from isthmus.engines.embedded.store_batch import BatchContext, BatchResult, apply_batch
 from isthmus.engines.embedded.store_prune import PruneRule, oldest_needed_seq_no
+from isthmus.engines.embedded.store_records import SourceRow
 from isthmus.engines.embedded.writer_directory import SearchDirectory, SearchLibraryError
 from isthmus.engines.embedded.writer_memory import give_memory_back
 from isthmus.errors import Failure, FailureKind
@@ -452,13 +453,5 @@ class _SourceReader:
     keeps_source: bool
 
     def __call__(self, sequence_numbers: Sequence[int]) -> list[SourceRow]:
-        return [
-            SourceRow(
-                each.id,
-                each.version,
-                each.seq_no,
-                each.primary_term,
-                each.source if self.keeps_source else b"",
-            )
-            for each in self.store.operations_at(sequence_numbers)
-        ]
+        rows = self.store.sources_at(sequence_numbers)
+        return rows if self.keeps_source else [row._replace(source=b"") for row in rows]
