@@ -55,11 +55,12 @@ CHECKS: Final = (
 def diagnose(seen: Observations) -> Diagnosis:
     """Answer one finding for every check, in order."""
     findings: dict[str, Finding] = {}
+    #: for each check that blocks others, the one that is to be mended first
+    roots: dict[str, str] = {}
     for check in CHECKS:
-        blocked_by = next((need for need in check.needs if findings[need].verdict.blocks), None)
-        if blocked_by is None:
-            verdict = check.judge(seen)
-        else:
-            verdict = skipped(f"not checked because of [{findings[blocked_by].title}]")
+        root = next((roots[need] for need in check.needs if need in roots), None)
+        verdict = check.judge(seen) if root is None else skipped(f"not checked because of [{root}]")
+        if verdict.blocks:
+            roots[check.id] = root or check.title
         findings[check.id] = Finding(check.id, check.title, verdict)
     return Diagnosis(seen.alias, tuple(findings.values()))
