@@ -17,6 +17,7 @@ _COMMANDS: Final = {
     "check-config": "isthmus.cli.environment:check_config",
     "demo": "isthmus.cli.demo:demo",
     "deployment": "isthmus.cli.deployment:deployment",
+    "doctor": "isthmus.cli.doctor:doctor",
     "environment": "isthmus.cli.environment:environment",
     "init": "isthmus.cli.environment:init",
     "keystore": "isthmus.cli.keystore:keystore",
