@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from environments_corpus import Corpus, loaded_corpus
-from environments_support import LOGS, Side, put_documents, side_of
+from environments_support import LOGS, Side, added_remote, put_documents, side_of
 
-from isthmus.sandbox import Fabric, Sandbox, trust
+from isthmus.sandbox import Fabric, Sandbox
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -76,32 +77,9 @@ def add_remote(local: Side, remote: Side) -> Iterator[Callable[..., str]]:
 
     It is the real one in everything that is not given otherwise. Removed after the test.
     """
-    added: list[str] = []
+    with ExitStack() as stack:
 
-    def add(
-        *,
-        key: str | None = None,
-        proxy_address: str | None = None,
-        server_name: str | None = None,
-        **settings: Any,
-    ) -> str:
-        alias = f"remote-{uuid.uuid4().hex[:8]}"
-        added.append(alias)
-        if key is not None:
-            trust.put_key(local.platform, local.deployment.id, alias, key)
-        wanted = {
-            "mode": "proxy",
-            "proxy_address": proxy_address or remote.deployment.proxy_address,
-            "server_name": server_name or remote.deployment.server_name,
-            **settings,
-        }
-        local.client.call(
-            "PUT", "/_cluster/settings", {"persistent": {"cluster": {"remote": {alias: wanted}}}}
-        )
-        return alias
+        def add(**options: Any) -> str:
+            return stack.enter_context(added_remote(local, remote, **options))
 
-    yield add
-    for alias in added:
-        nothing = {"persistent": {"cluster": {"remote": {alias: None}}}}
-        local.client.call("PUT", "/_cluster/settings", nothing)
-        trust.remove_key(local.platform, local.deployment.id, alias)
+        yield add

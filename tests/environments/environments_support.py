@@ -10,7 +10,9 @@ import os
 import signal
 import ssl
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +20,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from isthmus.sandbox import Deployment, Environment, Sandbox
+from isthmus.sandbox import Deployment, Environment, Sandbox, trust
 from isthmus.sandbox.client import JsonClient, RequestRefusedError
 
 #: the documents of each index that the fixture ``logs`` makes
@@ -206,13 +208,39 @@ def until(condition: Callable[[], Any], what: str, timeout_seconds: float = 15.0
         time.sleep(0.05)
 
 
-def last_error(side: Side, alias: str) -> dict[str, Any]:
-    """Answer why this remote is not connected, once that is known."""
+@contextmanager
+def added_remote(local: Side, remote: Side, *, key: str | None = None, **settings: Any) -> Iterator[str]:
+    """Add one more remote to the local side and answer its alias; it is removed afterwards.
+
+    It is the real one in everything that is not given otherwise.
+    """
+    alias = f"remote-{uuid.uuid4().hex[:8]}"
+    wanted = {
+        "mode": "proxy",
+        "proxy_address": remote.deployment.proxy_address,
+        "server_name": remote.deployment.server_name,
+        **settings,
+    }
+    if key is not None:
+        trust.put_key(local.platform, local.deployment.id, alias, key)
+    try:
+        body = {"persistent": {"cluster": {"remote": {alias: wanted}}}}
+        local.client.call("PUT", "/_cluster/settings", body)
+        yield alias
+    finally:
+        nothing = {"persistent": {"cluster": {"remote": {alias: None}}}}
+        local.client.call("PUT", "/_cluster/settings", nothing)
+        trust.remove_key(local.platform, local.deployment.id, alias)
+
+
+def last_error(side: Side, alias: str, phase: str | None = None) -> dict[str, Any]:
+    """Answer why this remote is not connected, once that is known (and in this phase, if one is given)."""
 
     def error() -> Any:
         information = side.client.call("GET", "/_remote/info")[alias]
         assert information["connected"] is False
-        return information["isthmus"].get("last_error")
+        error = information["isthmus"].get("last_error")
+        return error if error is None or phase in (None, error["phase"]) else None
 
     found: dict[str, Any] = until(error, f"an error of {alias}")
     return found
