@@ -24,6 +24,7 @@ _COMMANDS: Final = {
     "node": "isthmus.cli.node:node",
     "sandbox": "isthmus.cli.sandbox:sandbox",
     "serve": "isthmus.cli.serve:serve",
+    "traffic-filter": "isthmus.cli.traffic_filter:traffic_filter",
 }
 
 
