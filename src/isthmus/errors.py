@@ -58,11 +58,11 @@ class Failure(Exception):  # noqa: N818 - "failure" is this project's word, used
 
     ``reason`` is shown to the caller and must never hold a secret. ``metadata`` becomes
     further members of the error object (``index``, ``line`` and the like). ``caused_by``
-    is rendered as the error's cause. ``log_note`` is for logs here and is never shown to a caller; it must not
-    hold a secret either.
+    is rendered as the error's cause. ``log_note`` is for logs here and is never shown to a caller; it must
+    not hold a secret either.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - two that every failure has to say, and what few have
         self,
         kind: FailureKind,
         error_type: str,

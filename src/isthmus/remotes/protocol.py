@@ -38,6 +38,8 @@ TIMEOUT_MILLISECONDS: Final = "isthmus-timeout-milliseconds"
 REQUEST_ID: Final = "x-request-id"
 OPAQUE_ID: Final = "x-opaque-id"
 TRACE_PARENT: Final = "traceparent"
+#: which cluster asks, by its own account: for the far side's audit log, never for a decision
+ORIGIN_CLUSTER: Final = "isthmus-origin-cluster"
 
 #: what a node takes, after decompression: a query of 16 MiB is a mistake, an answer may hold 10,000 documents
 MAXIMUM_REQUEST_BYTES: Final = 16 * 1024 * 1024
@@ -245,13 +247,12 @@ def too_large(maximum_bytes: int) -> Failure:
     )
 
 
-def action_not_allowed(action: str) -> Failure:
-    """Answer the failure for what the remote cluster server does not do, in Elasticsearch's words."""
+def action_not_allowed(action: str, port_name: str = "dedicated remote cluster server port") -> Failure:
+    """Answer the failure for what a port for other clusters does not do, in Elasticsearch's words."""
     return Failure(
         FailureKind.FORBIDDEN,
         "security_exception",
-        f"action [{action[:200]}] is not allowed as a cross cluster operation on the dedicated remote"
-        " cluster server port",
+        f"action [{action[:200]}] is not allowed as a cross cluster operation on the {port_name}",
     )
 
 

@@ -10,8 +10,13 @@ from dataclasses import replace
 from typing import Final
 
 from isthmus.clock import Clock
-from isthmus.errors import Failure
+from isthmus.errors import Failure, FailureKind
 from isthmus.security.api_key_secrets import UNKNOWN_KEY_HASH, decode_credentials, key_secret_matches
+from isthmus.security.audit_notes import (
+    note_authentication_failure,
+    note_cluster_key,
+    note_principal,
+)
 from isthmus.security.builtin_users import BUILT_IN_USERS, realm_of
 from isthmus.security.changes import Changes
 from isthmus.security.credentials import (
@@ -72,6 +77,16 @@ class Authenticator:
         Raises a 401 ``security_exception`` for absent or wrong credentials, 403 for a ``run_as`` that
         is not allowed.
         """
+        try:
+            principal = await self._authenticate(headers, path)
+        except Failure as failure:
+            if failure.kind is FailureKind.UNAUTHENTICATED:
+                note_authentication_failure(failure)
+            raise
+        note_principal(principal)
+        return principal
+
+    async def _authenticate(self, headers: Mapping[str, str], path: str) -> Principal:
         header = headers.get("authorization")
         if not header or not header.strip():
             raise unauthenticated(f"missing authentication credentials for REST request [{path}]")
@@ -112,6 +127,17 @@ class Authenticator:
         verified; None for a request without one. Raises a 401 ``security_exception``: none given, a
         REST key, or a key that is unknown, wrong, expired, invalidated or bound to another certificate.
         """
+        try:
+            key = await self._authenticate_cross_cluster(credentials, action, certificate_subject)
+        except Failure as failure:
+            note_authentication_failure(failure)
+            raise
+        note_cluster_key(key.id, key.name, key.owner_username)
+        return key
+
+    async def _authenticate_cross_cluster(
+        self, credentials: str, action: str, certificate_subject: str | None
+    ) -> CrossClusterKey:
         # Every request of another cluster carries its key: looking each one up would cost as much as
         # the search itself.
         fingerprint = self._clusters.fingerprint(credentials, certificate_subject)
@@ -139,7 +165,10 @@ class Authenticator:
         problem = self._key_problem(key, matches=matches)
         if key is None or problem is not None:
             self._log_refused_key(key_id, problem or "unknown")
-            refused = unauthenticated(f"unable to authenticate user [{key_id}] for action [{action}]")
+            refused = unauthenticated(
+                f"unable to authenticate user [{key_id}] for action [{action}]",
+                log_note=f"cross-cluster API key: {problem or 'unknown'}",
+            )
             if matches and problem is not None:
                 # No guesser gets here, and the other side's administrator need not ask for our log.
                 refused.metadata = {API_KEY_PROBLEM: problem}
@@ -178,7 +207,9 @@ class Authenticator:
         stored = UNKNOWN_KEY_HASH if key is None else key.secret_hash
         problem = self._key_problem(key, matches=key_secret_matches(credentials.secret, stored))
         if key is None or problem is not None:
-            raise _rest_key_refused(f"invalid credentials for API key [{credentials.key_id}]")
+            raise _rest_key_refused(
+                f"invalid credentials for API key [{credentials.key_id}]", f"API key: {problem or 'unknown'}"
+            )
         if key.type is not ApiKeyType.REST:
             # Told outright, unlike what is wrong with a key: whoever sends this has the key.
             raise unauthenticated(
@@ -278,10 +309,11 @@ def _principal_of_key(key: StoredApiKey) -> Principal:
     )
 
 
-def _rest_key_refused(detail: str) -> Failure:
+def _rest_key_refused(detail: str, log_note: str) -> Failure:
     failure = unauthenticated(
         "unable to authenticate with provided credentials and anonymous access is not allowed for this "
-        "request"
+        "request",
+        log_note=log_note,
     )
     failure.metadata = {"additional_unsuccessful_credentials": f"API key: {detail}"}
     return failure

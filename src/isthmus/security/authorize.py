@@ -1,4 +1,4 @@
-"""May this caller do that? Every decision here is a function of values.
+"""May this caller do that? Every decision here is a function of values (and is noted for the audit log).
 
 A caller's role sets are a conjunction: each of them must allow an action. Within a set roles add
 up: one that allows it is enough, documents and fields that any of them shows are visible.
@@ -13,6 +13,7 @@ from isthmus.errors import Failure, index_not_found
 from isthmus.exchange import FieldAccess, IndexSelection, Json
 from isthmus.names import IndexName, IndicesOptions, KnownIndex, is_wildcard, resolve_expressions
 from isthmus.names.date_math import resolve_date_math
+from isthmus.security.audit_notes import note_granted
 from isthmus.security.denial import action_denied
 from isthmus.security.field_security import union_of_documents, union_of_fields
 from isthmus.security.patterns import matcher_of_any
@@ -25,6 +26,7 @@ def require_cluster_action(principal: Principal, action: str) -> None:
     """Return if every role set allows this cluster action; raises a 403 ``security_exception`` otherwise."""
     if not may_do_cluster_action(principal, action):
         raise action_denied(principal, action)
+    note_granted(action)
 
 
 def may_do_cluster_action(principal: Principal, action: str) -> bool:
@@ -44,6 +46,7 @@ def require_index_action(principal: Principal, action: str, names: Iterable[str]
     denied = [name for name in names if not may_do_index_action(principal, action, name)]
     if denied or not (names or _allowed_somewhere(principal, action)):
         raise action_denied(principal, action, denied)
+    note_granted(action, names)
 
 
 def may_do_index_action(principal: Principal, action: str, name: str) -> bool:
@@ -80,6 +83,7 @@ def select_indices(
     for name in resolve_expressions(addressed, reachable, options, now_milliseconds):
         index, names = stand_ins.get(name, (name, (str(name),)))
         selections.append(selection_of(principal, action, index, names))
+    note_granted(action, [selection.index for selection in selections])
     return tuple(selections)
 
 

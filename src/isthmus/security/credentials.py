@@ -34,9 +34,9 @@ class ApiKeyCredentials:
 Credentials: TypeAlias = PasswordCredentials | ApiKeyCredentials
 
 
-def unauthenticated(reason: str) -> Failure:
-    """Answer the 401 failure with this reason."""
-    return Failure(FailureKind.UNAUTHENTICATED, "security_exception", reason)
+def unauthenticated(reason: str, log_note: str | None = None) -> Failure:
+    """Answer the 401 failure with this reason; ``log_note`` is what only this side's logs may tell."""
+    return Failure(FailureKind.UNAUTHENTICATED, "security_exception", reason, log_note=log_note)
 
 
 def read_authorization(header: str) -> Credentials:

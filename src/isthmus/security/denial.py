@@ -1,6 +1,7 @@
 """What a caller is told who may not do something: Elasticsearch's wording, word for word.
 
-Operators search the web for these sentences and scripts match them.
+Operators search the web for these sentences and scripts match them. Each of the failures is made to be
+raised, and is noted for the audit log here, so that no denial can be forgotten there.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from isthmus.errors import Failure, security_failure
+from isthmus.security.audit_notes import note_denied, note_run_as_denied
 from isthmus.security.principal import Principal
 from isthmus.security.privileges import (
     cluster_privileges_that_grant,
@@ -19,6 +21,7 @@ from isthmus.security.restricted import is_restricted
 
 def action_denied(principal: Principal, action: str, names: Sequence[str] = ()) -> Failure:
     """Answer the 403 failure for an action here, on these indices where it is about indices."""
+    note_denied(action, names)
     towards = "towards remote cluster " if principal.subject is not None else ""
     message = f"action [{action}] {towards}is unauthorized for {describe(principal)}{_on_indices(names)}"
     if is_cluster_action(action):
@@ -32,6 +35,7 @@ def action_denied(principal: Principal, action: str, names: Sequence[str] = ()) 
 
 def remote_action_denied(principal: Principal, action: str, alias: str) -> Failure:
     """Answer the 403 failure of a caller whose roles say nothing about that remote cluster."""
+    note_denied(action, cluster=alias)
     kind = "cluster" if is_cluster_action(action) else "indices"
     return security_failure(
         f"action [{action}] towards remote cluster [{alias}] is unauthorized for {describe(principal)}"
@@ -41,6 +45,7 @@ def remote_action_denied(principal: Principal, action: str, alias: str) -> Failu
 
 def run_as_denied(principal: Principal, action: str, target: str) -> Failure:
     """Answer the 403 failure of a caller who may not act for ``target``."""
+    note_run_as_denied(action, target)
     who = _authenticated(principal)
     return security_failure(
         f"action [{action}] is unauthorized for {who}{_roles(principal)}, because {who} is unauthorized"
