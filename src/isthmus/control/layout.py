@@ -73,6 +73,11 @@ class DeploymentLayout:
         return self.directory / "traffic-filter.json"
 
     @property
+    def signing(self) -> Path:
+        """Files of the operator's that sign requests to other clusters, or authorities of such files."""
+        return self.directory / "signing"
+
+    @property
     def first_password(self) -> Path:
         """A new password of ``elastic``: the node takes it over at its start and deletes the file."""
         return self.directory / "elastic.password"
@@ -138,8 +143,17 @@ class EnvironmentLayout:
 
     @property
     def logs(self) -> Path:
-        """Folder of the nodes' logs."""
+        """Folder of the nodes' logs and of the audit logs."""
         return self.directory / "logs"
+
+    def audit_log(self, deployment_id: str) -> Path:
+        """Answer the audit log of a deployment's node."""
+        return self.logs / f"{deployment_id}.audit.json"
+
+    @property
+    def platform_audit_log(self) -> Path:
+        """The audit log of the platform API."""
+        return self.logs / "platform.audit.json"
 
     @property
     def run(self) -> Path:

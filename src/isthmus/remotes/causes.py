@@ -45,6 +45,9 @@ class Cause(Enum):
     CERTIFICATE_NOT_VALID_NOW = "certificate-not-valid-now"
     CERTIFICATE_EXPIRES_SOON = "certificate-expires-soon"
 
+    NODE_NAME_NOT_TRUSTED = "node-name-not-trusted"
+    NODE_NOT_TRUSTED_THERE = "node-not-trusted-by-the-remote"
+
     CLIENT_CERTIFICATE_WANTED = "client-certificate-wanted"
     REST_API_PORT = "port-of-the-rest-api"
     NOT_A_REMOTE_CLUSTER_SERVER = "not-a-remote-cluster-server"
@@ -60,6 +63,8 @@ class Cause(Enum):
     KEY_INVALIDATED = "key-invalidated"
     KEY_EXPIRES_SOON = "key-expires-soon"
     KEY_NEEDS_CERTIFICATE = "key-bound-to-a-certificate"
+    SIGNATURE_NOT_ACCEPTED = "signature-not-accepted"
+    CANNOT_SIGN = "request-cannot-be-signed"
 
     CLOCKS_DIFFER = "clocks-differ"
 

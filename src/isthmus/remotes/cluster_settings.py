@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from isthmus.errors import Failure
 from isthmus.names import ClusterAlias
 from isthmus.remotes.flat_settings import FlatSettings, SettingsUpdate, SettingValue, updated
 from isthmus.remotes.known_settings import ACTED_ON, DESTRUCTIVE_REQUIRES_NAME
-from isthmus.remotes.records import ClusterSettingsRecords
+from isthmus.remotes.records import ClusterSettingsRecords, SettingsObserver
 from isthmus.remotes.settings import RemoteSettings, check_update, remotes_of
 
 logger = logging.getLogger(__name__)
@@ -51,14 +51,17 @@ class ClusterSettings:
 class ClusterSettingsService:
     """Holds the current settings and tells the followers of each change.
 
-    ``follower`` is called with the enabled remotes after every change and once after loading.
+    ``follower`` is called with the enabled remotes after every change and once after loading;
+    ``observers`` before it, with all effective settings.
     """
 
     def __init__(
         self,
         records: ClusterSettingsRecords,
         follower: Callable[[Mapping[ClusterAlias, RemoteSettings]], None],
+        observers: Sequence[SettingsObserver] = (),
     ) -> None:
+        self._observers = observers
         self._records = records
         self._follower = follower
         self._lock = asyncio.Lock()
@@ -82,6 +85,8 @@ class ClusterSettingsService:
             except Failure as failure:
                 logger.error("stored remote cluster settings are not valid", extra={"reason": failure.reason})  # noqa: TRY400 - the reason says it all
                 remotes = {}
+            else:
+                self._tell_observers()
             self._follower(remotes)
 
     async def update(self, persistent: SettingsUpdate, transient: SettingsUpdate) -> ClusterSettings:
@@ -91,12 +96,19 @@ class ClusterSettingsService:
         """
         async with self._lock:
             following = self._settings.after(persistent, transient)
+            for observer in self._observers:
+                observer.check(following.effective)
             if following.persistent != self._settings.persistent:
                 # Shielded: a caller that goes away must not leave memory and disk apart.
                 await asyncio.shield(self._save(following))
             self._settings = following
+            self._tell_observers()
             self._follower(remotes_of(following.effective))
             return following
+
+    def _tell_observers(self) -> None:
+        for observer in self._observers:
+            observer.apply(self._settings.effective)
 
     async def _save(self, following: ClusterSettings) -> None:
         await self._records.save(following.persistent)

@@ -39,6 +39,18 @@ class ClusterSettingsRecords(Protocol):
         ...
 
 
+class SettingsObserver(Protocol):
+    """Whoever acts on cluster settings beside the links."""
+
+    def check(self, settings: FlatSettings) -> None:
+        """Return if these effective settings can be acted on; raises a 400 failure that says why not."""
+        ...
+
+    def apply(self, settings: FlatSettings) -> None:
+        """Act on these effective settings from now on; raises nothing."""
+        ...
+
+
 class Revealable(Protocol):
     """A secret that shows itself only when asked."""
 

@@ -30,8 +30,18 @@ from isthmus.remotes.setting_values import (
     read_mode,
     read_server_name,
 )
+from isthmus.remotes.signing_settings import (
+    DIAGNOSE,
+    SIGNATURE_TRUST_SETTINGS,
+    SigningFiles,
+    read_file_name,
+    signing_files_or_none,
+    unsupported_store,
+)
 
 PREFIX: Final = "cluster.remote."
+CREDENTIALS: Final = "credentials"
+NEXT_CREDENTIALS: Final = "credentials.next"
 #: default of Elasticsearch since 8.15
 DEFAULT_SKIP_UNAVAILABLE: Final = True
 #: default of Elasticsearch; here it is the most connections, not the number kept open
@@ -62,6 +72,7 @@ class RemoteSettings:
     compression: Compression = Compression.INDEXING_DATA
     ping_interval_seconds: float | None = None
     initial_connect_timeout_seconds: float = DEFAULT_INITIAL_CONNECT_TIMEOUT_SECONDS
+    signing: SigningFiles | None = None
 
     @property
     def expected_name(self) -> str:
@@ -72,6 +83,8 @@ class RemoteSettings:
         """Tell whether connections opened for ``other`` can stay: only ``skip_unavailable`` may differ."""
         mine = (self.proxy_address, self.server_name, self.proxy_socket_connections, self.compression)
         theirs = (other.proxy_address, other.server_name, other.proxy_socket_connections, other.compression)
+        if self.signing != other.signing:  # a link that was refused for its signature tries again at once
+            return False
         return mine == theirs and self.ping_interval_seconds == other.ping_interval_seconds
 
 
@@ -96,6 +109,8 @@ _ALIAS_SETTINGS: Final[Mapping[str, _AliasSetting]] = {
     "proxy_address": _AliasSetting(read_address, ConnectionMode.PROXY),
     "proxy_socket_connections": _AliasSetting(read_connections, ConnectionMode.PROXY),
     "server_name": _AliasSetting(read_server_name, ConnectionMode.PROXY),
+    "signing.certificate": _AliasSetting(read_file_name),
+    "signing.key": _AliasSetting(read_file_name),
 }
 #: the settings that an alias has
 ALIAS_SETTING_NAMES: Final = tuple(_ALIAS_SETTINGS)
@@ -104,6 +119,11 @@ ALIAS_SETTING_NAMES: Final = tuple(_ALIAS_SETTINGS)
 def credentials_name(alias: str) -> str:
     """Answer the keystore's entry for this alias's cross-cluster key."""
     return f"{PREFIX}{alias}.credentials"
+
+
+def next_credentials_name(alias: str) -> str:
+    """Answer the keystore's entry for the key that is to replace this alias's key (``docs/rotation.md``)."""
+    return f"{PREFIX}{alias}.{NEXT_CREDENTIALS}"
 
 
 def check_update(update: SettingsUpdate, kind: str) -> None:
@@ -117,6 +137,8 @@ def check_update(update: SettingsUpdate, kind: str) -> None:
         _check_key(key, kind)
         if value is not None and key in ACTED_ON:
             read_boolean(key, value)
+        elif value is not None and key in SIGNATURE_TRUST_SETTINGS:
+            SIGNATURE_TRUST_SETTINGS[key](key, value)
         elif value is not None and key.startswith(PREFIX):
             _, name = _split(key)
             _ALIAS_SETTINGS[name].read(key, value)
@@ -151,6 +173,7 @@ def defaults_of(settings: FlatSettings) -> dict[str, SettingValue]:
         "transport.compress": Compression.INDEXING_DATA.value,
         "transport.compression_scheme": "lz4",
         "transport.ping_schedule": "-1",
+        DIAGNOSE: "true",
     }
     for alias in remotes_of(settings):
         defaults |= {
@@ -169,11 +192,11 @@ def _is_subtree(key: str) -> bool:
     if key in ("action", "cluster", "cluster.remote", METADATA_PREFIX.removesuffix(".")):
         return True
     alias, *rest = key.removeprefix(PREFIX).split(".")
-    return key.startswith(PREFIX) and bool(alias) and rest in ([], ["transport"])
+    return key.startswith(PREFIX) and bool(alias) and rest in ([], ["transport"], ["signing"])
 
 
 def _check_key(key: str, kind: str) -> None:
-    if key in KEPT_WITHOUT_EFFECT or key in ACTED_ON:
+    if key in KEPT_WITHOUT_EFFECT or key in ACTED_ON or key in SIGNATURE_TRUST_SETTINGS:
         return
     if key.startswith(METADATA_PREFIX) and key != METADATA_PREFIX:
         return
@@ -182,13 +205,17 @@ def _check_key(key: str, kind: str) -> None:
     if not key.startswith(PREFIX):
         raise illegal_argument(f"{kind} setting [{key[:500]}], not recognized")
     alias, name = _split(key)
-    if name == "credentials":
+    if name in (CREDENTIALS, NEXT_CREDENTIALS):
         raise illegal_argument(
             f"{kind} setting [{key}], not dynamically updateable: it is a secure setting that belongs"
             " into the keystore and never into the cluster settings"
         )
-    if alias == "signing" or name.startswith("signing."):
-        raise illegal_argument(f"{kind} setting [{key}], not supported: requests are not signed")
+    if name.startswith(("signing.keystore.", "signing.truststore.")) or key.startswith(
+        f"{PREFIX}signing.truststore."
+    ):
+        raise unsupported_store(key, kind)
+    if alias == "signing":  # the settings of that name belong to no alias
+        raise illegal_argument(f"{kind} setting [{key[:500]}], not recognized")
     if name not in _ALIAS_SETTINGS:
         raise illegal_argument(f"{kind} setting [{key[:500]}], not recognized")
     parse_cluster_alias(alias)
@@ -206,6 +233,7 @@ def _remote_or_none(alias: str, values: Mapping[str, SettingValue]) -> RemoteSet
     prefix = f"{PREFIX}{alias}."
     read = {name: _ALIAS_SETTINGS[name].read(prefix + name, value) for name, value in values.items()}
     mode: ConnectionMode = read.get("mode", ConnectionMode.SNIFF)
+    signing = signing_files_or_none(prefix, read.get("signing.certificate"), read.get("signing.key"))
     for name in values:
         required = _ALIAS_SETTINGS[name].mode
         if required is not None and required is not mode:
@@ -234,4 +262,5 @@ def _remote_or_none(alias: str, values: Mapping[str, SettingValue]) -> RemoteSet
         skip_unavailable=read.get("skip_unavailable", DEFAULT_SKIP_UNAVAILABLE),
         compression=read.get("transport.compress", Compression.INDEXING_DATA),
         ping_interval_seconds=read.get("transport.ping_schedule"),
+        signing=signing,
     )

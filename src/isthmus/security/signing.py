@@ -114,10 +114,7 @@ class SignatureVerifier:
 
     def _trusted_chain(self, signature: RequestSignature) -> tuple[x509.Certificate, ...]:
         if self._authorities is None:
-            raise unauthenticated(
-                "Cannot verify signed cross-cluster headers because [cluster.remote.signing] has not trust "
-                "configuration"
-            )
+            raise no_signature_trust()
         key = hashlib.sha256(b"".join(len(der).to_bytes(4, "big") + der for der in signature.chain)).digest()
         known = self._chains.get(key)
         if known is not None and known[0] > self._clock.monotonic_seconds():
@@ -160,6 +157,14 @@ class SignatureVerifier:
                 f"[{MAXIMUM_SKEW_MILLISECONDS // 1000}s] from the clock of this node "
                 f"[{_time(now_milliseconds)}]",
             )
+
+
+def no_signature_trust() -> Failure:
+    """Answer the failure for a signed request where nobody's signature is believed."""
+    return unauthenticated(
+        "Cannot verify signed cross-cluster headers because [cluster.remote.signing] has not trust "
+        "configuration"
+    )
 
 
 def _invalid(signers: str, problem: str = "") -> Failure:
