@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,14 +17,38 @@ logger = logging.getLogger(__name__)
 _PATTERN: Final = "*.crt"
 
 
+@dataclass(frozen=True, slots=True)
+class OwnCertificate:
+    """What this node shows to servers below ``domain``, its own environment's, that ask who it is.
+
+    Others never see it: they could not verify it, and some would end the connection for it.
+    """
+
+    certificate: Path
+    key: Path
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class _ShowingTrust:
+    """The same authorities, with a certificate to show."""
+
+    context: ssl.SSLContext
+    description: str
+
+
 class TrustedAuthorities:
     """Makes TLS contexts that verify a server's certificate against these authorities and its name."""
 
-    def __init__(self, folder: Path | None, *, system_trust: bool = True) -> None:
+    def __init__(
+        self, folder: Path | None, *, system_trust: bool = True, own: OwnCertificate | None = None
+    ) -> None:
         self._folder = folder
         self._system_trust = system_trust
+        self._own = own
         self._seen = self._signature()
         self._context = self._make_context()
+        self._showing: tuple[object, _ShowingTrust] | None = None
 
     @property
     def context(self) -> ssl.SSLContext:
@@ -36,6 +61,23 @@ class TrustedAuthorities:
         sources = ["the authorities of the operating system"] if self._system_trust else []
         sources.append(f"{len(self._seen)} certificate file(s) that an operator added")
         return " and ".join(sources)
+
+    def for_server(self, server_name: str) -> TrustedAuthorities | _ShowingTrust:
+        """Answer these authorities, with this node's certificate where the server may ask for it."""
+        own = self._own
+        if own is None or not server_name.lower().endswith(f".{own.domain}"):
+            return self
+        try:
+            # Both the authorities and this node's certificate are renewed while it runs.
+            key = (self._seen, own.certificate.stat().st_mtime_ns)
+            if self._showing is None or self._showing[0] != key:
+                context = self._make_context()
+                context.load_cert_chain(own.certificate, own.key)
+                self._showing = (key, _ShowingTrust(context, self.description))
+        except OSError as error:  # ssl.SSLError is one
+            logger.warning("own certificate cannot be read", extra={"error": str(error)})
+            return self
+        return self._showing[1]
 
     def reload_if_changed(self) -> bool:
         """Read the folder again if any file in it has changed; tell whether one had."""
