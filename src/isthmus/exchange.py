@@ -136,6 +136,8 @@ class SearchResult(Record, frozen=True, kw_only=True):
     """What one cluster answers. ``total`` is None when it was not to be tracked.
 
     ``aggregations`` is in combinable form. ``hits`` are in their final order within this cluster.
+    ``sort_kinds`` says of each sort key what its values are where their JSON does not tell how they
+    compare: ``ip`` for addresses, else empty. Nothing at all says that of no key.
     """
 
     took_milliseconds: int = 0
@@ -147,6 +149,7 @@ class SearchResult(Record, frozen=True, kw_only=True):
     hits: tuple[Hit, ...] = ()
     aggregations: JsonObject = {}
     failures: tuple[FailureReport, ...] = ()
+    sort_kinds: tuple[str, ...] = ()
 
 
 class WriteKind(Enum):

@@ -89,11 +89,18 @@ def _hits(plan: Plan, answered: Sequence[tuple[ClusterAlias | None, SearchResult
     request = plan.request
     found: list[Found] = [(alias, hit) for alias, result in answered for hit in result.hits]
     if plan.is_shared:
-        ordered = in_order(found, request.sort)
+        ordered = in_order(found, request.sort, _addresses(answered))
         found = ordered[request.offset : request.offset + request.size]
     if any(key.date_format for key in request.sort):
         found = [(alias, formatted_sort(hit, request.sort)) for alias, hit in found]
     return tuple([hit if alias is None else _prefixed(alias, hit) for alias, hit in found])
+
+
+def _addresses(answered: Sequence[tuple[ClusterAlias | None, SearchResult]]) -> frozenset[int]:
+    """Answer the positions of the sort keys whose values are IP addresses somewhere."""
+    return frozenset(
+        position for _, result in answered for position, kind in enumerate(result.sort_kinds) if kind == "ip"
+    )
 
 
 def _prefixed(alias: ClusterAlias, hit: Hit) -> Hit:

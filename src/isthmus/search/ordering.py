@@ -6,20 +6,22 @@ first, then by alias) and within a part their position: every sort here is stabl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeAlias
 
 from isthmus.errors import illegal_argument
 from isthmus.exchange import Hit, SortKey, SortValue
 from isthmus.names import ClusterAlias
+from isthmus.search.addresses import address_rank
 
 Found: TypeAlias = tuple[ClusterAlias | None, Hit]
 
 
-def in_order(found: Iterable[Found], sort: Sequence[SortKey]) -> list[Found]:
+def in_order(found: Iterable[Found], sort: Sequence[SortKey], addresses: Collection[int] = ()) -> list[Found]:
     """Answer all hits in their final order: by ``sort``, without one by descending score.
 
-    Raises a 400 failure when a field holds numbers in one cluster and text in another.
+    ``addresses`` are the positions of the keys whose values are IP addresses. Raises a 400 failure
+    when a field holds numbers in one cluster and text in another.
     """
     hits = list(found)
     if not sort:
@@ -29,7 +31,8 @@ def in_order(found: Iterable[Found], sort: Sequence[SortKey]) -> list[Found]:
     for position in reversed(range(len(sort))):
         key = sort[position]
         _require_one_kind(key.field, (_value(hit, position) for _, hit in hits))
-        hits.sort(key=_by_value(position, key), reverse=key.descending)
+        by_value = _by_value(position, key, address_rank if position in addresses else _as_it_is)
+        hits.sort(key=by_value, reverse=key.descending)
     return hits
 
 
@@ -43,7 +46,11 @@ def _value(hit: Hit, position: int) -> SortValue:
     return hit.sort[position] if hit.sort is not None and position < len(hit.sort) else None
 
 
-def _by_value(position: int, key: SortKey) -> Callable[[Found], Any]:
+def _as_it_is(value: SortValue) -> SortValue:
+    return value
+
+
+def _by_value(position: int, key: SortKey, compared: Callable[[SortValue], Any]) -> Callable[[Found], Any]:
     """Answer a sort key in which a missing value stands where the caller wants it."""
     # Reversed order turns the ranks around too: missing ones go last with the lowest rank.
     missing_is_first = key.missing == "_first"
@@ -51,7 +58,7 @@ def _by_value(position: int, key: SortKey) -> Callable[[Found], Any]:
 
     def rank_and_value(found: Found) -> tuple[int, Any]:
         value = _value(found[1], position)
-        return (rank_of_missing, 0) if value is None else (0, value)
+        return (rank_of_missing, 0) if value is None else (0, compared(value))
 
     return rank_and_value
 

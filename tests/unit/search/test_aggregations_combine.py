@@ -163,10 +163,15 @@ def test_min_doc_count_is_of_the_sum() -> None:
 
 
 def test_addresses_are_in_the_order_of_addresses() -> None:
-    """9.0.0.1 comes before 10.0.0.1, which text would not say."""
+    """9.0.0.1 comes before 10.0.0.1, which text would not say; what only looks like addresses is text."""
     request = {"terms": {"field": "ip", "order": {"_key": "asc"}}}
-    answer = combined(request, terms_part({"9.0.0.1": 1, "10.0.0.1": 1}), terms_part({"::1": 1}))
+    one, other = terms_part({"9.0.0.1": 1, "10.0.0.1": 1}), terms_part({"::1": 1})
+    assert list(counts_of(combined(request, one, other))) == ["10.0.0.1", "9.0.0.1", "::1"]
+    answer = combined(request, {**one, "key_type": "ip"}, {**other, "key_type": "ip"})
     assert list(counts_of(answer)) == ["::1", "9.0.0.1", "10.0.0.1"]
+    assert "key_type" not in answer
+    mixed = combined(request, {**one, "key_type": "ip"}, terms_part({"none": 1}))
+    assert list(counts_of(mixed)) == ["9.0.0.1", "10.0.0.1", "none"]
 
 
 def buckets_part(counts: dict[Any, int], **extra: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from isthmus.errors import Failure, FailureKind, index_not_found
@@ -59,6 +60,34 @@ def _sorted_by(*values: Any) -> SearchResult:
 
 def _order(answer: SearchAnswer) -> list[tuple[str, str]]:
     return [(hit.index, hit.id) for hit in answer.result.hits]
+
+
+@pytest.mark.parametrize(
+    ("descending", "expected"),
+    [
+        (False, ["::1", "9.0.0.1", "10.0.0.1", "fe80::1"]),
+        (True, ["fe80::1", "10.0.0.1", "9.0.0.1", "::1"]),
+    ],
+)
+def test_addresses_are_ordered_as_addresses_where_a_cluster_says_so(
+    descending: bool, expected: list[str]
+) -> None:
+    """9.0.0.1 comes before 10.0.0.1 in a field of addresses, and after it in one of keywords."""
+    halves: list[list[str]] = [["9.0.0.1", "fe80::1"], ["::1", "10.0.0.1"]]
+    sort = (SortKey(field="client", descending=descending),)
+    found: dict[ClusterAlias | None, SearchResult | Failure] = {
+        alias: msgspec.structs.replace(_sorted_by(*sorted(half, key=expected.index)), sort_kinds=("ip",))
+        for alias, half in zip((None, EU), halves, strict=True)
+    }
+    assert [hit.id for hit in _merge(found, sort=sort).result.hits] == expected
+    texts: dict[ClusterAlias | None, SearchResult | Failure] = {
+        None: _sorted_by("9.0.0.1"),
+        EU: _sorted_by("10.0.0.1"),
+    }
+    assert [hit.id for hit in _merge(texts, sort=(SortKey(field="client"),)).result.hits] == [
+        "10.0.0.1",
+        "9.0.0.1",
+    ]
 
 
 def test_hits_are_ordered_by_score() -> None:

@@ -9,7 +9,7 @@ from isthmus.engines.embedded.aggregations.scope import AggregatedIndex
 from isthmus.exchange import JsonObject
 from isthmus.search.aggregations import merge, parse_aggregations
 
-__all__ = ["AggregatedIndex", "run_aggregations"]
+__all__ = ["AggregatedIndex", "merge_aggregations", "run_aggregations"]
 
 
 def run_aggregations(indices: Sequence[AggregatedIndex], aggregations: JsonObject) -> JsonObject:
@@ -24,3 +24,10 @@ def run_aggregations(indices: Sequence[AggregatedIndex], aggregations: JsonObjec
     tree = parse_aggregations(aggregations)
     answers = [Execution(index).run(index.query, tree.nodes) for index in indices]
     return answers[0] if len(answers) == 1 else merge(tree, answers)
+
+
+def merge_aggregations(aggregations: JsonObject, answers: Sequence[JsonObject]) -> JsonObject:
+    """Make one answer, in the same form, of those of several indices; of none, an empty one."""
+    if len(answers) > 1:
+        return merge(parse_aggregations(aggregations), answers)
+    return answers[0] if answers else {}

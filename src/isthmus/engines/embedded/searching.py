@@ -16,6 +16,7 @@ from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 
+from isthmus.engines.embedded.aggregating import merge_aggregations
 from isthmus.engines.embedded.aggregations.scope import AggregatedIndex
 from isthmus.engines.embedded.query.compiled import Extent
 from isthmus.engines.embedded.query.compiler import check_query, compiles_quickly
@@ -31,6 +32,7 @@ from isthmus.engines.embedded.searching_results import (
     hits_of,
     max_score_of,
     report_of,
+    sort_kinds_of,
     terminated_early_of,
     total_of,
 )
@@ -53,7 +55,7 @@ OpenSnapshot: TypeAlias = Callable[[], AbstractContextManager[Snapshot]]
 """Opens a view of an index; the search closes it when it needs it no more, however it ends."""
 
 Aggregate: TypeAlias = Callable[[Sequence[AggregatedIndex], JsonObject], JsonObject]
-"""Computes aggregations, in the combinable form they were asked in, over several indices."""
+"""Computes aggregations, in the combinable form they were asked in, over some indices."""
 
 Answer = TypeVar("Answer")
 
@@ -257,11 +259,10 @@ class _Search:
         aggregations: JsonObject = {}
         # an answer without parts is one of a search that found nothing; one of failures is none
         if request.aggregations and (parts or not failures):
+            check = _never if timed_out else self._stop.check
             try:
-                check = _never if timed_out else self._stop.check
-                aggregations = self._aggregate(
-                    [part.searched.to_aggregate(check) for part in parts], request.aggregations
-                )
+                parts, aggregations, refused = self._aggregated(parts, check)
+                failures = [*failures, *refused]
             except Stopped:
                 if not self._stop.is_late:
                     raise
@@ -277,7 +278,26 @@ class _Search:
             hits=hits_of(parts, request),
             aggregations=aggregations,
             failures=tuple(failures),
+            sort_kinds=sort_kinds_of(parts),
         )
+
+    def _aggregated(
+        self, parts: Sequence[IndexPart], check: Callable[[], None]
+    ) -> tuple[list[IndexPart], JsonObject, list[FailureReport]]:
+        """Aggregate index after index; one that cannot do it has failed as a whole, as a shard has."""
+        asked = self._request.aggregations
+        if not parts:
+            return [], self._aggregate((), asked), []
+        kept: list[IndexPart] = []
+        answers: list[JsonObject] = []
+        refused: list[FailureReport] = []
+        for part in parts:
+            try:
+                answers.append(_guarded(partial(self._aggregate, [part.searched.to_aggregate(check)], asked)))
+                kept.append(part)
+            except Failure as failure:
+                refused.append(report_of(failure, part.searched.snapshot.name))
+        return kept, merge_aggregations(asked, answers), refused
 
 
 def _never() -> None:

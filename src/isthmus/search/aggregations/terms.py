@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from isthmus.errors import Failure, FailureKind
 from isthmus.exchange import Json, JsonObject
+from isthmus.search.addresses import address_rank
 from isthmus.search.aggregations.contract import (
     BucketBudget,
     Node,
@@ -26,6 +26,9 @@ _DEFAULT_SIZE: Final = 10
 _SHARD_FACTOR: Final = 1.5
 _SHARD_EXTRA: Final = 10
 _MAXIMUM_SIZE: Final = 2**31 - 1
+#: Member of a combinable answer that says how its keys compare where their JSON does not tell.
+KEY_TYPE: Final = "key_type"
+ADDRESS_KEYS: Final = "ip"
 #: The bound is not known.
 UNBOUNDED: Final = -1
 
@@ -114,6 +117,7 @@ class Terms:
                 found_in[key] = found_in.get(key, 0) + (0 if bound == UNBOUNDED else bound)
                 errors[key] = _added(errors.get(key, 0), read_count(bucket.get(_ERROR, 0)))
         keys = _common_type(list(grouped), self.field)
+        key_type = next((part[KEY_TYPE] for part in parts if part.get(KEY_TYPE)), None)
         everywhere = hidden[0] if len(parts) == 1 else _total(hidden)
         buckets = []
         for key, same in zip(keys, grouped.values(), strict=True):
@@ -130,7 +134,8 @@ class Terms:
         return {
             _ERROR: int(error),
             _OTHER: sum(read_count(part[_OTHER]) for part in parts),
-            "buckets": self.order.sorted(buckets, children, comparable_keys(buckets)),
+            **({} if key_type is None else {KEY_TYPE: key_type}),
+            "buckets": self.order.sorted(buckets, children, comparable_keys(key_type)),
         }
 
     def finish(self, combined: JsonObject, children: Sequence[Node], budget: BucketBudget) -> JsonObject:
@@ -185,22 +190,11 @@ class Terms:
         return error + min(read_count(bucket["doc_count"]) for bucket in buckets)
 
 
-def comparable_keys(buckets: Sequence[JsonObject]) -> KeyOf:
+def comparable_keys(key_type: str | None) -> KeyOf:
     """Answer how to compare keys: numbers and texts as they are, addresses by their bytes."""
-    keys = [bucket["key"] for bucket in buckets]
-    if not keys or not all(isinstance(key, str) and ("." in key or ":" in key) for key in keys):
+    if key_type != ADDRESS_KEYS:
         return lambda bucket: bucket["key"]
-    try:
-        ranks = {key: _address_rank(key) for key in keys}
-    except ValueError:
-        return lambda bucket: bucket["key"]
-    return lambda bucket: ranks[bucket["key"]]
-
-
-def _address_rank(text: str) -> int:
-    address = ipaddress.ip_address(text)
-    # addresses of version 4 stand among those of version 6 as ::ffff:a.b.c.d
-    return int(address) + (0xFFFF << 32) if address.version == 4 else int(address)  # noqa: PLR2004
+    return lambda bucket: address_rank(bucket["key"])
 
 
 def _added(one: float, other: float) -> float:

@@ -25,7 +25,7 @@ from isthmus.errors import illegal_argument
 from isthmus.exchange import JsonObject
 from isthmus.search.aggregations.contract import Node
 from isthmus.search.aggregations.order import COUNT, KEY, path_step
-from isthmus.search.aggregations.terms import Selection, Terms, comparable_keys
+from isthmus.search.aggregations.terms import ADDRESS_KEYS, KEY_TYPE, Selection, Terms, comparable_keys
 
 #: More than any segment has: every segment hands over all of its values, so that counts are exact.
 _WHOLE_SEGMENT: Final = 2**31 - 1
@@ -112,8 +112,10 @@ def plan_terms(
             if native["doc_count"] and (kept is None or kept.keeps(native["key"]))
         ]
         marked = {GUESSED: True} if guessing and other else {}
+        typed = {KEY_TYPE: ADDRESS_KEYS} if field.type == "ip" else {}
         return {
             **marked,
+            **typed,
             "doc_count_error_upper_bound": 0,
             "sum_other_doc_count": other,
             "buckets": buckets,
@@ -153,11 +155,13 @@ def cut_terms(aggregation: Terms, answer: JsonObject, children: Sequence[Node]) 
     Raises AmbiguousCutError where the list was guessed and what is not on it may belong there.
     """
     buckets = answer["buckets"]
-    ordered = aggregation.order.sorted(buckets, children, comparable_keys(buckets))
+    ordered = aggregation.order.sorted(buckets, children, comparable_keys(answer.get(KEY_TYPE)))
     if GUESSED in answer:
         _check_guess(aggregation, ordered, children)
     other = sum(bucket["doc_count"] for bucket in ordered[aggregation.size :])
+    typed = {KEY_TYPE: answer[KEY_TYPE]} if KEY_TYPE in answer else {}
     return {
+        **typed,
         "doc_count_error_upper_bound": answer["doc_count_error_upper_bound"],
         "sum_other_doc_count": answer["sum_other_doc_count"] + other,
         "buckets": ordered[: aggregation.size],
