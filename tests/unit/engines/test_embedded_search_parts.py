@@ -67,3 +67,18 @@ def test_it_tells_which_keys_are_addresses(bench: SearchBench) -> None:
     answer = bench.search(BOTH, aggregations=asked).aggregations["x"]
     assert answer["key_type"] == "ip"
     assert [bucket["key"] for bucket in answer["buckets"]] == ["::1", "9.0.0.1", "10.0.0.1"]
+
+
+def test_a_phrase_ends_where_its_value_ends(bench: SearchBench) -> None:
+    """Words of two values of a field stand 100 places apart, as in Elasticsearch."""
+    bench.create("notes", {"body": {"type": "text"}})
+    bench.write("notes", {"1": {"body": ["the quick", "", "fox jumps"]}, "2": {"body": "the quick fox"}})
+
+    def found(text: str, slop: int) -> list[str]:
+        return bench.ids("notes", {"match_phrase": {"body": {"query": text, "slop": slop}}})
+
+    assert found("quick fox", 0) == ["2"]
+    assert found("quick fox", 50) == ["2"]
+    assert sorted(found("quick fox", 100)) == ["1", "2"]
+    assert found("fox jumps", 0) == ["1"]
+    assert bench.ids("notes", {"match": {"body": "jumps"}}) == ["1"]

@@ -13,6 +13,7 @@ import tantivy
 
 from isthmus.engines.embedded.analysis import Analyzers
 from isthmus.engines.embedded.columns import DEFAULT_ANALYZER, ID_COLUMN, MappingColumns
+from isthmus.engines.embedded.position_gap import values_apart
 from isthmus.engines.embedded.schema import (
     column_values,
     create_search_directory,
@@ -94,7 +95,7 @@ class SearchDirectory:
                     writer.delete_documents_by_term(ID_COLUMN, change.id)
                 if change.parsed is not None:
                     values = column_values(change.id, change.seq_no, change.parsed, self._columns)
-                    writer.add_document(tantivy.Document.from_dict(values, schema))
+                    writer.add_document(self._document(values, schema))
 
     def commit(self) -> tantivy.Searcher:
         """Make everything fed so far durable and visible; answer a searcher that sees it."""
@@ -134,6 +135,19 @@ class SearchDirectory:
             except FileNotFoundError:  # merged away meanwhile
                 continue
         return total
+
+    def _document(self, values: dict[str, Any], schema: tantivy.Schema) -> tantivy.Document:
+        """Answer a document as the library takes it; the values of a text column are kept apart."""
+        several = {
+            name: values.pop(name)
+            for name in self._columns.analyzers
+            if name in values and len(values[name]) > 1
+        }
+        document = tantivy.Document.from_dict(values, schema)
+        for name, held in several.items():
+            analyzer = self._analyzers.get(self._columns.analyzers[name])
+            document.add_pre_tokenized_text(name, values_apart(held, analyzer))
+        return document
 
     def _open_writer(self) -> tantivy.IndexWriter:
         if self._writer is None:
