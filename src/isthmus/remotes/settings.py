@@ -38,6 +38,12 @@ from isthmus.remotes.signing_settings import (
     signing_files_or_none,
     unsupported_store,
 )
+from isthmus.security.audit_settings import DEFAULTS as AUDIT_DEFAULTS
+from isthmus.security.audit_settings import (
+    check_audit_setting,
+    is_above_audit_settings,
+    is_audit_setting,
+)
 
 PREFIX: Final = "cluster.remote."
 CREDENTIALS: Final = "credentials"
@@ -134,6 +140,9 @@ def check_update(update: SettingsUpdate, kind: str) -> None:
     for key, value in update.items():
         if value is None and (key.endswith("*") or _is_subtree(key)):
             continue
+        if is_audit_setting(key):
+            check_audit_setting(key, value, kind)
+            continue
         _check_key(key, kind)
         if value is not None and key in ACTED_ON:
             read_boolean(key, value)
@@ -169,6 +178,7 @@ def defaults_of(settings: FlatSettings) -> dict[str, SettingValue]:
     defaults: dict[str, SettingValue] = {
         **STATIC_SETTINGS,
         **ACTED_ON,
+        **AUDIT_DEFAULTS,
         **KEPT_WITHOUT_EFFECT,
         "transport.compress": Compression.INDEXING_DATA.value,
         "transport.compression_scheme": "lz4",
@@ -190,6 +200,8 @@ def defaults_of(settings: FlatSettings) -> dict[str, SettingValue]:
 def _is_subtree(key: str) -> bool:
     """Tell ``cluster``, ``cluster.remote``, ``cluster.remote.<alias>`` and ``….transport``."""
     if key in ("action", "cluster", "cluster.remote", METADATA_PREFIX.removesuffix(".")):
+        return True
+    if is_above_audit_settings(key):
         return True
     alias, *rest = key.removeprefix(PREFIX).split(".")
     return key.startswith(PREFIX) and bool(alias) and rest in ([], ["transport"], ["signing"])

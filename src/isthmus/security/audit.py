@@ -17,7 +17,7 @@ from isthmus.errors import Failure
 from isthmus.exchange import JsonObject
 from isthmus.security.audit_events import EventType
 from isthmus.security.audit_notes import MOST_NAMES, Change, Decision, Notes, SentRequest
-from isthmus.security.audit_settings import AuditSettings
+from isthmus.security.audit_settings import AuditSettings, SettingValue, audit_settings_of
 from isthmus.security.credentials import ApiKeyCredentials, read_authorization
 from isthmus.security.principal import Principal
 
@@ -134,6 +134,14 @@ class Audit:
         self._sink = sink
         self._place = dict(place)
         self._clock = clock
+
+    def check(self, settings: Mapping[str, SettingValue]) -> None:
+        """Return if these effective cluster settings can be acted on; raises a 400 failure otherwise."""
+        audit_settings_of(settings)
+
+    def apply(self, settings: Mapping[str, SettingValue]) -> None:
+        """Act on these effective cluster settings, which were found good, from now on."""
+        self.settings = audit_settings_of(settings)
 
     def request_ended(self, request: AuditedRequest, notes: Notes, outcome: Outcome) -> None:
         """Write what is to be written of a request."""

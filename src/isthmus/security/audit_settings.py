@@ -46,18 +46,26 @@ def is_audit_setting(key: str) -> bool:
     return key.startswith(PREFIX)
 
 
-def check_audit_setting(key: str, value: SettingValue | None) -> None:
+def is_above_audit_settings(key: str) -> bool:
+    """Tell whether deleting this key deletes audit settings below it."""
+    return any(setting.startswith(f"{key}.") for setting in DEFAULTS)
+
+
+def check_audit_setting(key: str, value: SettingValue | None, kind: str) -> None:
     """Return if there is such a setting and it may have this value (None: deleted).
 
-    Raises an ``illegal_argument_exception`` (400) that names the setting otherwise.
+    ``kind`` is ``persistent`` or ``transient``. Raises an ``illegal_argument_exception`` (400) that names
+    the setting otherwise.
     """
     for refused, reason in _REFUSED.items():
         if key == refused or key.startswith(f"{refused}."):
-            raise illegal_argument(f"setting [{key[:200]}] is not supported: {reason}")
+            raise illegal_argument(f"{kind} setting [{key[:200]}], not supported: {reason}")
     if key not in DEFAULTS:
-        raise illegal_argument(f"setting [{key[:500]}], not recognized")
-    if value is not None:
-        _read_flag(value) if key == ENABLED else _read_events(key, value)
+        raise illegal_argument(f"{kind} setting [{key[:500]}], not recognized")
+    if value is not None and key == ENABLED:
+        _read_flag(value)
+    elif value is not None:
+        _read_events(key, value)
 
 
 def audit_settings_of(settings: Mapping[str, SettingValue]) -> AuditSettings:

@@ -152,6 +152,12 @@ def render_role(role: RoleDescriptor) -> JsonObject:
     return rendered
 
 
+def audited_role(role: RoleDescriptor) -> JsonObject:
+    """Answer a role as the audit log tells of it: what it allows, without its free-form metadata."""
+    free_form = ("metadata", "transient_metadata")
+    return {member: value for member, value in render_role(role).items() if member not in free_form}
+
+
 def render_index_entry(entry: IndexPrivileges | RemoteIndexPrivileges) -> JsonObject:
     """Answer one entry of ``indices``; a query is shown as text, as Elasticsearch does."""
     rendered: JsonObject = {"names": list(entry.names), "privileges": list(entry.privileges)}

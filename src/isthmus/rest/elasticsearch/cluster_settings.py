@@ -7,6 +7,7 @@ from typing import Any, Final
 from isthmus.errors import Failure, FailureKind, validation_failure
 from isthmus.remotes.cluster_settings import ClusterSettingsService
 from isthmus.remotes.flat_settings import FlatSettings, SettingsUpdate, flat_json, flatten, nest
+from isthmus.remotes.known_settings import METADATA_PREFIX
 from isthmus.remotes.registry import Remotes
 from isthmus.remotes.settings import defaults_of
 from isthmus.rest.elasticsearch.call import (
@@ -16,6 +17,8 @@ from isthmus.rest.elasticsearch.call import (
     json_object,
 )
 from isthmus.rest.http import Response, boolean_parameter, json_response
+from isthmus.security.audit_notes import note_change
+from isthmus.security.audit_settings import is_audit_setting
 from isthmus.security.authorize import require_cluster_action
 
 _READ_ACTION: Final = "cluster:monitor/settings"
@@ -56,6 +59,11 @@ def register(router: ElasticsearchRouter, service: ClusterSettingsService, remot
             raise validation_failure("no settings to update")
         before = {alias: remotes.get(alias).settings for alias in remotes.aliases()}
         await service.update(persistent, transient)
+        note_change(
+            "update_cluster_settings",
+            {"change": {"settings": {"persistent": _audited(persistent), "transient": _audited(transient)}}},
+            always=any(is_audit_setting(key) for key in (*persistent, *transient)),
+        )
         changed = [alias for alias in remotes.aliases() if remotes.get(alias).settings != before.get(alias)]
         await remotes.settle(changed, _SETTLE_SECONDS)
         return json_response(
@@ -75,6 +83,14 @@ def register(router: ElasticsearchRouter, service: ClusterSettingsService, remot
 def _rendered(call: Call, settings: FlatSettings) -> dict[str, Any]:
     flat = boolean_parameter(call.parameters, "flat_settings", default=False)
     return flat_json(settings) if flat else nest(settings)
+
+
+def _audited(update: SettingsUpdate) -> dict[str, Any]:
+    """Answer what the audit log tells of an update: of free-form notes the names only."""
+    return {
+        key[:500]: "..." if key.startswith(METADATA_PREFIX) and value is not None else value
+        for key, value in update.items()
+    }
 
 
 def _given(update: SettingsUpdate) -> FlatSettings:

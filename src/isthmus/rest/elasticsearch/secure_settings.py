@@ -19,6 +19,7 @@ from isthmus.rest.elasticsearch.call import (
 )
 from isthmus.rest.elasticsearch.errors import failure_object
 from isthmus.rest.http import Response, json_response
+from isthmus.security.audit_notes import note_change
 from isthmus.security.authorize import require_cluster_action
 
 _ACTION: Final = "cluster:admin/nodes/reload_secure_settings"
@@ -39,6 +40,7 @@ def register(router: ElasticsearchRouter, remotes: Remotes, identity: NodeIdenti
         try:
             _require_no_password(body.get(_PASSWORD))
             remotes.reload_secure_settings()
+            note_change("reload_secure_settings", {})
         except Failure as failure:
             node["reload_exception"] = failure_object(failure)
         return json_response(_answer(identity, {identity.node_id: node}))

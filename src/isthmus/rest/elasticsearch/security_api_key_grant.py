@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from isthmus.errors import validation_failure
+from isthmus.errors import Failure, FailureKind, validation_failure
 from isthmus.rest.elasticsearch.call import Call, ElasticsearchRouter
 from isthmus.rest.elasticsearch.security_api_key_bodies import created_response, read_new_key
+from isthmus.rest.elasticsearch.security_api_key_changes import note_key_created
 from isthmus.rest.elasticsearch.security_bodies import REFRESH_PARAMETERS, check_refresh, read_body
 from isthmus.rest.http import Response
 from isthmus.security.api_keys import ApiKeys, NewKey
+from isthmus.security.audit_notes import note_authentication_failure
 from isthmus.security.authenticate import Authenticator
 from isthmus.security.authorize import require_cluster_action
 from isthmus.security.secret import Secret
@@ -27,10 +29,17 @@ def register(router: ElasticsearchRouter, api_keys: ApiKeys, authenticator: Auth
         require_cluster_action(call.principal, _ACTION)
         check_refresh(call)
         wanted = read_grant(read_body(call))
-        owner = await authenticator.authenticate_password(
-            wanted.username, wanted.password, call.request.path, wanted.run_as
-        )
-        return created_response(*await api_keys.create(owner, wanted.key))
+        try:
+            owner = await authenticator.authenticate_password(
+                wanted.username, wanted.password, call.request.path, wanted.run_as
+            )
+        except Failure as failure:
+            if failure.kind is FailureKind.UNAUTHENTICATED:
+                note_authentication_failure(failure, wanted.username)
+            raise
+        made = await api_keys.create(owner, wanted.key)
+        note_key_created(made[0])
+        return created_response(*made)
 
     router.add("POST", "/_security/api_key/grant", grant, REFRESH_PARAMETERS)
 

@@ -16,6 +16,11 @@ from isthmus.rest.elasticsearch.security_api_key_bodies import (
     read_new_key,
     render_key,
 )
+from isthmus.rest.elasticsearch.security_api_key_changes import (
+    note_key_changed,
+    note_key_created,
+    note_keys_invalidated,
+)
 from isthmus.rest.elasticsearch.security_bodies import (
     REFRESH_PARAMETERS,
     check_refresh,
@@ -25,6 +30,7 @@ from isthmus.rest.http import Response, boolean_parameter, json_response
 from isthmus.security.api_key_rules import KeyFilter, require_key_access
 from isthmus.security.api_keys import ApiKeys
 from isthmus.security.authorize import require_cluster_action
+from isthmus.security.records import ApiKeyType
 from isthmus.security.strict_json import require_shallow
 
 _ACTION: Final = "cluster:admin/xpack/security/api_key/"
@@ -77,30 +83,37 @@ class _ApiKeyHandlers:
     async def create(self, call: Call) -> Response:
         require_cluster_action(call.principal, f"{_ACTION}create")
         check_refresh(call)
-        return created_response(*await self._api_keys.create(call.principal, read_new_key(read_body(call))))
+        made = await self._api_keys.create(call.principal, read_new_key(read_body(call)))
+        note_key_created(made[0])
+        return created_response(*made)
 
     async def create_cross_cluster(self, call: Call) -> Response:
         require_cluster_action(call.principal, f"{_CROSS_CLUSTER_ACTION}create")
         wanted = read_new_cross_cluster_key(read_body(call))
-        return created_response(*await self._api_keys.create_cross_cluster(call.principal, wanted))
+        made = await self._api_keys.create_cross_cluster(call.principal, wanted)
+        note_key_created(made[0])
+        return created_response(*made)
 
     async def update(self, call: Call) -> Response:
         require_cluster_action(call.principal, f"{_ACTION}update")
         body = call.request.json_or_none()
         require_shallow(body)
         updated = await self._api_keys.update(call.principal, call.path["id"], read_key_change(body))
+        note_key_changed(call.path["id"], ApiKeyType.REST, updated=updated)
         return json_response({"updated": updated})
 
     async def update_cross_cluster(self, call: Call) -> Response:
         require_cluster_action(call.principal, f"{_CROSS_CLUSTER_ACTION}update")
         change = read_cross_cluster_key_change(read_body(call))
         updated = await self._api_keys.update_cross_cluster(call.principal, call.path["id"], change)
+        note_key_changed(call.path["id"], ApiKeyType.CROSS_CLUSTER, updated=updated)
         return json_response({"updated": updated})
 
     async def invalidate(self, call: Call) -> Response:
         wanted = read_invalidation(read_body(call))
         require_key_access(call.principal, f"{_ACTION}invalidate", wanted)
         outcome = await self._api_keys.invalidate(call.principal, wanted)
+        note_keys_invalidated(outcome.invalidated)
         described = {
             "invalidated_api_keys": list(outcome.invalidated),
             "previously_invalidated_api_keys": list(outcome.previously_invalidated),

@@ -12,8 +12,9 @@ from isthmus.rest.elasticsearch.security_bodies import (
     read_body,
 )
 from isthmus.rest.http import Response, json_response
+from isthmus.security.audit_notes import note_change
 from isthmus.security.authorize import require_cluster_action
-from isthmus.security.role_format import parse_role, render_role
+from isthmus.security.role_format import audited_role, parse_role, render_role
 from isthmus.security.roles import Roles
 
 _ACTION: Final = "cluster:admin/xpack/security/role/"
@@ -42,11 +43,15 @@ class _RoleHandlers:
     async def put(self, call: Call) -> Response:
         require_cluster_action(call.principal, f"{_ACTION}put")
         check_refresh(call)
-        created = await self._roles.put(parse_role(call.path["name"], read_body(call)))
+        role = parse_role(call.path["name"], read_body(call))
+        created = await self._roles.put(role)
+        note_change("put_role", {"put": {"role": {"name": role.name, "role_descriptor": audited_role(role)}}})
         return json_response({"role": {"created": created}})
 
     async def delete(self, call: Call) -> Response:
         require_cluster_action(call.principal, f"{_ACTION}delete")
         check_refresh(call)
         found = await self._roles.delete(call.path["name"])
+        if found:
+            note_change("delete_role", {"delete": {"role": {"name": call.path["name"]}}})
         return json_response({"found": found}, 200 if found else 404)

@@ -16,6 +16,7 @@ from isthmus.rest.elasticsearch.security_bodies import (
     secret_text,
 )
 from isthmus.rest.http import Response, json_response
+from isthmus.security.audit_notes import note_change
 from isthmus.security.authorize import may_do_cluster_action, require_cluster_action
 from isthmus.security.denial import action_denied
 from isthmus.security.principal import Principal
@@ -66,13 +67,17 @@ class _UserHandlers:
     async def put(self, call: Call) -> Response:
         require_cluster_action(call.principal, f"{_ACTION}put")
         check_refresh(call)
-        created = await self._users.put(_read_user(call))
+        change = _read_user(call)
+        created = await self._users.put(change)
+        note_change("put_user", {"put": {"user": _audited(change)}})
         return json_response({"created": created})
 
     async def delete(self, call: Call) -> Response:
         require_cluster_action(call.principal, f"{_ACTION}delete")
         check_refresh(call)
         found = await self._users.delete(call.path["username"])
+        if found:
+            note_change("delete_user", {"delete": {"user": {"name": call.path["username"]}}})
         return json_response({"found": found}, 200 if found else 404)
 
     async def change_password(self, call: Call) -> Response:
@@ -85,6 +90,7 @@ class _UserHandlers:
         if password is None:
             raise illegal_argument("[password] must be given")
         await self._users.change_password(username, password)
+        note_change("change_password", {"change": {"password": {"user": {"name": username}}}})
         return json_response({})
 
     async def enable(self, call: Call) -> Response:
@@ -96,7 +102,10 @@ class _UserHandlers:
     async def _set_enabled(self, call: Call, *, enabled: bool) -> Response:
         require_cluster_action(call.principal, f"{_ACTION}set_enabled")
         check_refresh(call)
-        await self._users.set_enabled(call.principal, call.path["username"], enabled=enabled)
+        username = call.path["username"]
+        await self._users.set_enabled(call.principal, username, enabled=enabled)
+        verb = "enable" if enabled else "disable"
+        note_change(f"change_{verb}_user", {"change": {verb: {"user": {"name": username}}}})
         return json_response({})
 
 
@@ -142,6 +151,16 @@ def _read_user(call: Call) -> UserChange:
         metadata=metadata or {},
         enabled=enabled,
     )
+
+
+def _audited(change: UserChange) -> JsonObject:
+    """Answer what the audit log tells of a user: that there is a password, never which."""
+    return {
+        "name": change.username,
+        "enabled": True if change.enabled is None else change.enabled,
+        "roles": list(change.roles or ()),
+        "has_password": change.password is not None,
+    }
 
 
 def _refuse_password_hash(body: JsonObject) -> None:
