@@ -42,7 +42,7 @@ CHECKS: Final = (
         ("certificate_chain", "certificate_name", "certificate_dates"),
     ),
     Check("key_type", "type of the key", judging_access.judge_key_type, ("keystore", "server")),
-    Check("key", "validity of the key", judging_access.judge_key, ("key_type",)),
+    Check("key", "key or certificate accepted", judging_access.judge_key, ("key_type",)),
     Check("clocks", "clocks", judging_access.judge_clocks, ("key",)),
     Check("access", "access of the user", judging_access.judge_access, ("key",)),
     Check("indices", "indices", judging_access.judge_indices, ("access",)),

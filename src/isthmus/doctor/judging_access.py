@@ -23,6 +23,8 @@ _SLOW_MILLISECONDS: Final = 400
 
 def judge_key_type(seen: Observations) -> Verdict:
     """Judge whether the key is one for clusters and not one for the REST API."""
+    if seen.by_certificate:
+        return fine("no key is used")
     trouble = seen.ended_in(Phase.AUTHENTICATE)
     if trouble is not None and trouble.cause is Cause.KEY_OF_ANOTHER_TYPE:
         return error(
@@ -35,7 +37,9 @@ def judge_key_type(seen: Observations) -> Verdict:
 
 
 def judge_key(seen: Observations) -> Verdict:
-    """Judge whether the remote takes the key, and for how long."""
+    """Judge whether the remote takes the key, and for how long, or this node's certificate."""
+    if seen.by_certificate:
+        return _judge_own_certificate(seen)
     trouble = seen.ended_in(Phase.AUTHENTICATE)
     entry = credentials_name(seen.alias)
     renew = f"create a new cross-cluster API key on the remote and store its [encoded] under [{entry}]"
@@ -65,6 +69,14 @@ def judge_key(seen: Observations) -> Verdict:
             Cause.KEY_EXPIRES_SOON, f"{named} and expires in {left_days:.1f} days", renew, expiration=expires
         )
     return fine(f"{named} and expires in {left_days:.0f} days", expiration=expires)
+
+
+def _judge_own_certificate(seen: Observations) -> Verdict:
+    trouble = seen.trouble
+    if trouble is not None:
+        cause = trouble.cause or Cause.NODE_NOT_TRUSTED_THERE
+        return error(cause, trouble.reason, trouble.remedy or "check the trust settings on both sides")
+    return fine("the remote trusts this node's certificate")
 
 
 def judge_clocks(seen: Observations) -> Verdict:
@@ -204,6 +216,12 @@ def _not_asked(seen: Observations) -> Verdict:
 
 
 def _denied_there(seen: Observations, access: AccessSeen, refusal: Refusal) -> Verdict:
+    if seen.by_certificate:
+        return error(
+            Cause.ROLE_LACKS_INDEX_THERE,
+            f"{refusal.reason} (without an API key the remote's own roles count, by their names)",
+            "give a role of the same name on the remote the index privileges [read, read_cross_cluster]",
+        )
     if access.not_in_roles:
         return error(
             Cause.ROLE_LACKS_INDEX,

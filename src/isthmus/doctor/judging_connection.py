@@ -15,11 +15,19 @@ from isthmus.remotes.settings import RemoteSettings
 
 #: the environment renews its certificates thirty days ahead: one that is closer to its end is stuck
 _EXPIRES_SOON_DAYS: Final = 14
+_MAXIMUM_NAMES_SHOWN: Final = 5
 _MILLISECONDS_PER_DAY: Final = 86_400_000
 _SEEN_IN_CERTIFICATE: Final = (
     Cause.ISSUER_NOT_TRUSTED,
     Cause.NAME_NOT_IN_CERTIFICATE,
     Cause.CERTIFICATE_NOT_VALID_NOW,
+    Cause.NODE_NAME_NOT_TRUSTED,
+)
+#: what the server said only after both certificates were there
+_AFTER_CERTIFICATE: Final = (
+    Cause.CLIENT_CERTIFICATE_WANTED,
+    Cause.NODE_NOT_TRUSTED_THERE,
+    Cause.NO_CREDENTIALS,
 )
 
 
@@ -62,9 +70,7 @@ def judge_ip_filter(seen: Observations) -> Verdict:
 def judge_tls(seen: Observations) -> Verdict:
     """Judge whether TLS is spoken there, for this name."""
     trouble = seen.ended_in(Phase.TLS)
-    if trouble is not None and trouble.cause is Cause.CLIENT_CERTIFICATE_WANTED:
-        return fine("the server speaks TLS and asks for a certificate of this side")
-    if trouble is not None and trouble.cause not in _SEEN_IN_CERTIFICATE:
+    if trouble is not None and trouble.cause not in (*_SEEN_IN_CERTIFICATE, *_AFTER_CERTIFICATE):
         return _error_of(trouble, Cause.TLS_FAILED)
     version = seen.server.tls_version if seen.server is not None else ""
     return fine(f"{version or 'TLS'} with the server for [{_remote(seen).expected_name}]")
@@ -75,6 +81,16 @@ def judge_certificate_chain(seen: Observations) -> Verdict:
     trouble = seen.trouble
     facts = _certificate(seen)
     details = {} if facts is None else {"certificate": _described(facts)}
+    if _shows_node_certificate(seen, facts):
+        return error(
+            Cause.CLIENT_CERTIFICATE_WANTED,
+            f"[{_remote(seen).proxy_address}] shows a node's own certificate: it is the transport port, which"
+            " takes no API key",
+            "with an API key use the port of the remote cluster server, 9443 by default",
+            **details,
+        )
+    if trouble is not None and trouble.cause is Cause.NO_CREDENTIALS and trouble.phase is Phase.TLS:
+        return skipped("without a key it is not known whose certificate is to be expected")
     if trouble is not None and trouble.cause is Cause.ISSUER_NOT_TRUSTED:
         return error(Cause.ISSUER_NOT_TRUSTED, trouble.reason, trouble.remedy, **details)
     if facts is None:
@@ -88,8 +104,12 @@ def judge_certificate_name(seen: Observations) -> Verdict:
     expected = _remote(seen).expected_name
     if trouble is not None and trouble.cause is Cause.NAME_NOT_IN_CERTIFICATE:
         return _error_of(trouble, Cause.NAME_NOT_IN_CERTIFICATE)
+    if trouble is not None and trouble.cause is Cause.NODE_NAME_NOT_TRUSTED:
+        return _error_of(trouble, Cause.NODE_NAME_NOT_TRUSTED)
     if facts is None:
         return _not_looked_at(seen)
+    if _expects_node(seen) or _shows_node_certificate(seen, facts):
+        return _judge_node_name(seen, facts)
     if _connected(seen) or holds_name(facts.names, expected):
         return fine(f"the certificate is valid for {facts.describe_names()}, which covers [{expected}]")
     return error(
@@ -132,32 +152,47 @@ def judge_server(seen: Observations) -> Verdict:
     if trouble is not None and trouble.cause is Cause.CLIENT_CERTIFICATE_WANTED:
         return _error_of(trouble, Cause.CLIENT_CERTIFICATE_WANTED)
     ended = seen.ended_in(Phase.HANDSHAKE)
-    if ended is None:
-        return _describe_server(seen)
-    if ended.cause is Cause.HANDSHAKE_UNANSWERED and (
-        "CERTIFICATE_REQUIRED" in ended.reason or "BAD_CERTIFICATE" in ended.reason
-    ):
-        # With TLS 1.3 the demand for a client certificate shows only after the handshake of TLS.
-        return error(
-            Cause.CLIENT_CERTIFICATE_WANTED,
-            f"server at [{_remote(seen).proxy_address}] asks for a certificate of this side: it is the"
-            " transport port, which takes no API key",
-            "with an API key use the port of the remote cluster server, 9443 by default",
-        )
-    return _error_of(ended, Cause.HANDSHAKE_FAILED)
+    return _describe_server(seen) if ended is None else _error_of(ended, Cause.HANDSHAKE_FAILED)
+
+
+def _expects_node(seen: Observations) -> bool:
+    """Tell whether it is a node that is to answer: not where a remote cluster server asked for a key."""
+    return seen.by_certificate and not (_connected(seen) and _asks_for_key(seen))
+
+
+def _asks_for_key(seen: Observations) -> bool:
+    return seen.trouble is not None and seen.trouble.cause is Cause.NO_CREDENTIALS
+
+
+def _shows_node_certificate(seen: Observations, facts: CertificateFacts | None) -> bool:
+    """Tell whether a link with a key has met the transport port, which shows certificates of nodes."""
+    return not seen.by_certificate and not _connected(seen) and facts is not None and bool(facts.node_names)
+
+
+def _judge_node_name(seen: Observations, facts: CertificateFacts) -> Verdict:
+    if not facts.node_names:
+        return skipped("it is a server's certificate and not a node's")
+    names = ", ".join(facts.node_names[:_MAXIMUM_NAMES_SHOWN])
+    if _connected(seen):
+        return fine(f"the certificate holds the node name [{names}], which this deployment trusts")
+    return skipped(f"the certificate holds the node name [{names}]")
 
 
 def _describe_server(seen: Observations) -> Verdict:
     welcome = seen.welcome
     if welcome is None:
-        return fine("a remote cluster server answers")
+        return fine(f"{_kind_of_server(seen)} answers{', and asks for a key' if _asks_for_key(seen) else ''}")
     return fine(
-        f"the remote cluster server of cluster [{welcome.cluster_name}], Isthmus"
-        f" [{welcome.software_version}], answers",
+        f"{_kind_of_server(seen)} of cluster [{welcome.cluster_name}], Isthmus [{welcome.software_version}],"
+        " answers",
         cluster_name=welcome.cluster_name,
         cluster_uuid=welcome.cluster_id,
         software_version=welcome.software_version,
     )
+
+
+def _kind_of_server(seen: Observations) -> str:
+    return "a node" if _expects_node(seen) else "a remote cluster server"
 
 
 def _error_of(trouble: Trouble, cause_otherwise: Cause) -> Verdict:
@@ -177,7 +212,10 @@ def _certificate(seen: Observations) -> CertificateFacts | None:
 
 def _connected(seen: Observations) -> bool:
     """Tell whether the certificate was accepted: then OpenSSL has checked name and dates."""
-    return seen.trouble is None or seen.trouble.phase in (Phase.AUTHENTICATE, Phase.HANDSHAKE)
+    trouble = seen.trouble
+    if trouble is None or trouble.phase in (Phase.AUTHENTICATE, Phase.HANDSHAKE):
+        return True
+    return trouble.cause in (Cause.CLIENT_CERTIFICATE_WANTED, Cause.NODE_NOT_TRUSTED_THERE)
 
 
 def _not_looked_at(seen: Observations) -> Verdict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from isthmus.doctor.findings import Verdict, error, fine
+from isthmus.doctor.findings import Verdict, error, fine, warning
 from isthmus.doctor.observations import Observations
 from isthmus.remotes.causes import Cause
 from isthmus.remotes.settings import credentials_name
@@ -54,6 +54,14 @@ def judge_keystore(seen: Observations) -> Verdict:
                 "store the member [encoded] of the answer that created the key, not its id or api_key",
             )
         return fine(f"API key [{keystore.key_id}] is stored under [{entry}]", key_id=keystore.key_id)
+    return _without_key(seen, entry)
+
+
+def _without_key(seen: Observations, entry: str) -> Verdict:
+    """Judge an alias that uses the certificate model, be it on purpose or not."""
+    keystore = seen.keystore
+    if seen.settings.remote is not None and seen.welcome is not None:
+        return fine(f"nothing is stored under [{entry}]: both sides know each other by their certificates")
     remedy = f"store a cross-cluster API key of the remote under [{entry}] (isthmus keystore add)"
     unused = [other for other in keystore.aliases if other not in seen.settings.configured]
     if unused:
@@ -64,10 +72,13 @@ def judge_keystore(seen: Observations) -> Verdict:
             " uses",
             f"{remedy}, or rename the alias: key and settings must name the very same one",
         )
-    return error(
+    found = f"nothing is stored under [{entry}]; {_listed('aliases with a key', keystore.aliases)}"
+    if seen.trouble is None or seen.trouble.cause is Cause.NO_CREDENTIALS:
+        return error(Cause.NO_CREDENTIALS, found, remedy)
+    return warning(
         Cause.NO_CREDENTIALS,
-        f"nothing is stored under [{entry}]; {_listed('aliases with a key', keystore.aliases)}",
-        remedy,
+        f"{found}: so the certificate model is used, on the transport port",
+        f"if a key was meant: {remedy}",
     )
 
 

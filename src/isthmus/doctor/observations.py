@@ -115,7 +115,6 @@ class Observations:
     keystore: KeystoreSeen
     addresses: tuple[str, ...] = ()
     server: ServerSeen | None = None
-    connect_milliseconds: float | None = None
     trouble: Trouble | None = None
     welcome: Welcome | None = None
     skew_seconds: float | None = None
@@ -123,6 +122,11 @@ class Observations:
     later_trouble: Trouble | None = None
     access: AccessSeen | None = None
     search: SearchSeen | None = None
+
+    @property
+    def by_certificate(self) -> bool:
+        """Tell whether the alias uses the certificate model: it does where it has no key."""
+        return self.alias not in self.keystore.aliases
 
     def ended_in(self, phase: Phase) -> Trouble | None:
         """Answer the trouble if it came in this phase."""

@@ -23,25 +23,28 @@ from isthmus.names import IndicesOptions
 from isthmus.remotes.causes import Cause
 from isthmus.remotes.certificate_facts import certificate_facts_or_none
 from isthmus.remotes.cluster import SEARCH_ACTION
-from isthmus.remotes.connection import Connection, ConnectionLost, DialTimeouts, open_connection
-from isthmus.remotes.dialling import LinkContext, send_hello, send_ping
+from isthmus.remotes.connection import Connection, ConnectionLost, DialTimeouts
+from isthmus.remotes.dialling import LinkContext, dial, send_ping
 from isthmus.remotes.failure_reports import failure_of
-from isthmus.remotes.handshake import MAXIMUM_HANDSHAKE_BYTES, explain_silence, is_protocol_answer
+from isthmus.remotes.handshake import is_protocol_answer
 from isthmus.remotes.http_messages import BadAnswer, request_bytes
 from isthmus.remotes.phases import Phase, PhaseFailure
 from isthmus.remotes.protocol import (
     AUTHORIZATION,
     CONTENT_TYPE,
+    ORIGIN_CLUSTER,
     TIMEOUT_MILLISECONDS,
     Action,
     CountAnswer,
     CountCall,
     SearchCall,
+    Welcome,
     decompressed,
     encode,
 )
 from isthmus.remotes.records import Revealable
 from isthmus.remotes.tls_failures import Destination
+from isthmus.security.certificate_caller import certificate_subject
 from isthmus.security.principal import Principal
 from isthmus.security.remote_caller import RemoteSubject, remote_subject
 
@@ -56,10 +59,12 @@ _OK: Final = 200
 _MAXIMUM_ANSWER_BYTES: Final = 1024 * 1024
 #: a server name that no deployment has (RFC 2606)
 _NAME_OF_NOBODY: Final = "isthmus-doctor.invalid"
-_CERTIFICATE_CAUSES: Final = (
-    Cause.ISSUER_NOT_TRUSTED,
-    Cause.NAME_NOT_IN_CERTIFICATE,
-    Cause.CERTIFICATE_NOT_VALID_NOW,
+#: where a second look would only take as long and fail as the first
+_WITHOUT_CERTIFICATE: Final = (
+    Cause.NOT_TLS,
+    Cause.TLS_UNANSWERED,
+    Cause.UNKNOWN_SERVER_NAME,
+    Cause.TLS_FAILED,
 )
 
 T = TypeVar("T")
@@ -67,19 +72,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """Whom to look at, with which key, and on whose behalf."""
+    """Whom to look at, with which key (None: by certificate), and on whose behalf."""
 
     destination: Destination
     key: Revealable | None
     principal: Principal
     expressions: tuple[str, ...]
-
-
-class _NoKey:
-    """Stands for a key that is not there: the far side then tells only that it wants one."""
-
-    def reveal(self) -> str:
-        return ""
 
 
 async def observe(seen: Observations, patient: Patient, context: LinkContext) -> Observations:
@@ -89,17 +87,23 @@ async def observe(seen: Observations, patient: Patient, context: LinkContext) ->
     """
     seen = replace(seen, addresses=await _addresses(patient.destination, context.timeouts))
     try:
-        connection = await open_connection(
-            patient.destination, context.trust, context.timeouts, MAXIMUM_HANDSHAKE_BYTES
-        )
+        connection, welcome = await dial(patient.destination, patient.key, context)
     except PhaseFailure as failure:
         trouble = Trouble.of(failure)
         return replace(seen, trouble=trouble, server=await _look_after(trouble, patient, context))
     try:
-        server = await _look(patient.destination, context.timeouts)
-        return await _talk(replace(seen, server=server), connection, patient, context)
+        seen = replace(seen, welcome=welcome, skew_seconds=_skew_seconds(welcome, context))
+        seen = replace(seen, server=await _look(patient.destination, context.timeouts))
+        return await _talk(seen, _Talk(connection, patient, context))
     finally:
         connection.abort()
+
+
+def _skew_seconds(welcome: Welcome, context: LinkContext) -> float | None:
+    """Answer how far the remote's clock is ahead, to within the time that the answer took."""
+    if welcome.now_milliseconds is None:
+        return None
+    return (welcome.now_milliseconds - context.clock.now_milliseconds()) / 1000
 
 
 async def _addresses(destination: Destination, timeouts: DialTimeouts) -> tuple[str, ...]:
@@ -115,12 +119,12 @@ async def _addresses(destination: Destination, timeouts: DialTimeouts) -> tuple[
 
 async def _look_after(trouble: Trouble, patient: Patient, context: LinkContext) -> ServerSeen | None:
     """Look again, without verifying, where that can tell more about what went wrong."""
-    if trouble.cause in _CERTIFICATE_CAUSES:
-        return await _look(patient.destination, context.timeouts)
     if trouble.cause is Cause.CLOSED_DURING_TLS:
         nobody = replace(patient.destination, server_name=_NAME_OF_NOBODY)
         return ServerSeen(tells_unknown_names_apart=await _is_name_refused(nobody, context.timeouts))
-    return None
+    if trouble.phase in (Phase.RESOLVE, Phase.CONNECT) or trouble.cause in _WITHOUT_CERTIFICATE:
+        return None
+    return await _look(patient.destination, context.timeouts)
 
 
 async def _look(destination: Destination, timeouts: DialTimeouts) -> ServerSeen:
@@ -170,27 +174,8 @@ async def _unverified(destination: Destination, timeouts: DialTimeouts) -> async
     return transport
 
 
-async def _talk(
-    seen: Observations, connection: Connection, patient: Patient, context: LinkContext
-) -> Observations:
-    """Introduce this node, ping, and ask on the user's behalf, as far as each answer allows."""
-    key: Revealable = patient.key or _NoKey()
-    started = context.clock.monotonic_seconds()
-    try:
-        async with asyncio.timeout(context.timeouts.handshake_seconds):
-            welcome = await send_hello(connection, patient.destination, key, context)
-    except PhaseFailure as failure:
-        return replace(seen, trouble=Trouble.of(failure))
-    except TimeoutError:
-        return replace(seen, trouble=Trouble.of(explain_silence("it took too long", patient.destination)))
-    seen = replace(seen, welcome=welcome)
-    if welcome.now_milliseconds is not None:
-        # The answer was written about half a round trip ago.
-        half_milliseconds = (context.clock.monotonic_seconds() - started) * 500
-        there = welcome.now_milliseconds + half_milliseconds
-        seen = replace(seen, skew_seconds=(there - context.clock.now_milliseconds()) / 1000)
-    connection.allow_answers_of(_MAXIMUM_ANSWER_BYTES)
-    talk = _Talk(connection, patient, key, context)
+async def _talk(seen: Observations, talk: _Talk) -> Observations:
+    """Ping, and ask on the user's behalf, as far as each answer allows."""
     try:
         seen = await talk.ping(seen)
         seen = await talk.count(seen)
@@ -207,7 +192,6 @@ class _Talk:
 
     connection: Connection
     patient: Patient
-    key: Revealable
     context: LinkContext
 
     async def ping(self, seen: Observations) -> Observations:
@@ -216,7 +200,7 @@ class _Talk:
             for _ in range(_PINGS):
                 started = self.context.clock.monotonic_seconds()
                 async with asyncio.timeout(self.context.timeouts.handshake_seconds):
-                    await send_ping(self.connection, self.patient.destination, self.key, self.context)
+                    await send_ping(self.connection, self.patient.destination, self.patient.key, self.context)
                 trips.append((self.context.clock.monotonic_seconds() - started) * 1000)
         except PhaseFailure as failure:
             trouble = Trouble.of(failure)
@@ -229,13 +213,13 @@ class _Talk:
     async def count(self, seen: Observations) -> Observations:
         if seen.later_trouble is not None:
             return seen
-        principal, alias = self.patient.principal, self.patient.destination.alias
-        access = AccessSeen(self.patient.expressions, principal.username)
+        access = AccessSeen(self.patient.expressions, self.patient.principal.username)
         try:
-            subject = remote_subject(principal, alias, SEARCH_ACTION)
+            subject = self._subject()
         except Failure as failure:
             return replace(seen, access=replace(access, denied_here=failure.reason))
-        access = replace(access, not_in_roles=not_reached(subject, self.patient.expressions))
+        if self.patient.key is not None:
+            access = replace(access, not_in_roles=not_reached(subject, self.patient.expressions))
         call = CountCall(caller=subject, expressions=self.patient.expressions, options=IndicesOptions())
         try:
             answer = await self._ask(Action.COUNT, call, CountAnswer)
@@ -244,11 +228,8 @@ class _Talk:
         return replace(seen, access=replace(access, matching=answer.indices))
 
     async def search(self) -> SearchSeen:
-        subject: RemoteSubject = remote_subject(
-            self.patient.principal, self.patient.destination.alias, SEARCH_ACTION
-        )
         call = SearchCall(
-            caller=subject,
+            caller=self._subject(),
             expressions=self.patient.expressions,
             options=IndicesOptions(),
             request=SearchRequest(size=0),
@@ -264,14 +245,25 @@ class _Talk:
             return SearchSeen(elapsed, refusal=refusal)
         return SearchSeen(elapsed, result.total.value, total_is_exact=result.total.relation == "eq")
 
+    def _subject(self) -> RemoteSubject:
+        """Answer how the user is presented there; raises a 403 Failure where nothing is granted."""
+        if self.patient.key is None:
+            return certificate_subject(self.patient.principal)
+        return remote_subject(self.patient.principal, self.patient.destination.alias, SEARCH_ACTION)
+
     async def _ask(self, action: Action, record: Record, answer_type: type[T]) -> T:
         """Answer the far side's answer; raises its Failure, PhaseFailure where the connection breaks."""
+        destination, body = self.patient.destination, encode(record)
         headers = [
             ("content-type", CONTENT_TYPE),
-            (AUTHORIZATION, f"ApiKey {self.key.reveal()}"),
+            (ORIGIN_CLUSTER, self.context.identity.cluster_id),
             (TIMEOUT_MILLISECONDS, str(int(_REQUEST_TIMEOUT_SECONDS * 1000))),
         ]
-        data = request_bytes(action.path, self.patient.destination.server_name, headers, encode(record))
+        if self.patient.key is not None:
+            authorization = f"ApiKey {self.patient.key.reveal()}"
+            headers.append((AUTHORIZATION, authorization))
+            headers += self.context.signing.headers(destination.alias, authorization, action.path, body)
+        data = request_bytes(action.path, destination.server_name, headers, body)
         try:
             async with asyncio.timeout(_REQUEST_TIMEOUT_SECONDS):
                 answer = await self.connection.request(data)

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-_VERSION: Final = re.compile(r"(\d{1,4})\.(\d{1,4})(?:\.\d{1,6})?(?:[-+.].*)?", re.ASCII)
+_VERSION: Final = re.compile(r"(\d{1,4})\.(\d{1,4})(?:\.\d{1,6})?(?:[-+].*)?", re.ASCII)
 #: the last minor of each major that has one; 9 is still growing
 _LAST_MINOR: Final = {7: 17, 8: 19}
 #: the oldest version whose cross-cluster API keys are supported, on both sides
