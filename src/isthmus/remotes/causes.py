@@ -71,6 +71,7 @@ class Cause(Enum):
     NO_REMOTE_PRIVILEGES = "no-privileges-for-the-alias"
     ROLE_LACKS_INDEX = "role-does-not-reach-the-index"
     KEY_LACKS_INDEX = "key-does-not-reach-the-index"
+    ROLE_LACKS_INDEX_THERE = "role-on-the-remote-does-not-reach-the-index"
 
     INDEX_MISSING = "index-missing"
     NO_INDEX_VISIBLE = "no-index-visible"
