@@ -7,6 +7,9 @@ port    a client that no rule lets in
 9443    is closed without a word, before TLS; whom only a certificate could let in goes on
 9400    is not asked: trust decides about connections with certificates
 ======  ===================================================================================
+
+From the missing alert on 9443 a denied client can tell that the deployment exists. Its id has 128
+random bits: whoever knows it was told, and should be able to find out what is wrong.
 """
 
 from __future__ import annotations
