@@ -87,6 +87,7 @@ def test_a_field_that_is_not_there_is_empty_or_all_missing() -> None:
         assert answer(index, {"avg": {"field": field, "missing": 4}}) == {"value": 4.0}
         assert answer(index, {"value_count": {"field": field, "missing": 4}}) == {"value": 2}
         assert answer(index, {"missing": {"field": field}}) == {"doc_count": 2}
+        assert answer(index, {"missing": {"field": field, "missing": 1}}) == {"doc_count": 0}
         assert answer(index, {"histogram": {"field": field, "interval": 1}}) == {"buckets": []}
         assert counts_of(answer(index, {"terms": {"field": field, "missing": "no"}})) == {"no": 2}
         ranges = {"range": {"field": field, "ranges": [{"to": 5}]}}

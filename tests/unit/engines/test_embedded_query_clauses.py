@@ -186,6 +186,11 @@ REFUSED: list[tuple[Any, str, str]] = [
     ([], "parsing_exception", "[_na] query malformed, must start with start_object"),
     ({}, "illegal_argument_exception", "query malformed, empty clause found"),
     (
+        {"multi_match": {"query": "a", "type": "bool_prefix", "slop": 1}},
+        "parsing_exception",
+        "[slop] not allowed for type [bool_prefix]",
+    ),
+    (
         {"match_all": {}, "match_none": {}},
         "parsing_exception",
         "[match_all] malformed query, expected [END_OBJECT] but found [FIELD_NAME]",

@@ -140,6 +140,9 @@ SIMPLE: list[tuple[str, dict[str, Any], str]] = [
     ("", {}, ""),
     ("-", {}, ""),
     ("7", {}, "car"),
+    ("quick red fox", {"fields": ["title"], "minimum_should_match": 2}, "fox car"),
+    ("quick red fox", {"fields": ["title"], "minimum_should_match": "-2"}, "fox car"),
+    ("(quick | red) fox", {"fields": ["title"], "minimum_should_match": 2}, "fox"),
 ]
 
 

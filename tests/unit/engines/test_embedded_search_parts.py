@@ -69,6 +69,21 @@ def test_it_tells_which_keys_are_addresses(bench: SearchBench) -> None:
     assert [bucket["key"] for bucket in answer["buckets"]] == ["::1", "9.0.0.1", "10.0.0.1"]
 
 
+def test_an_index_may_have_smaller_limits(bench: SearchBench) -> None:
+    """``index.max_terms_count`` and ``index.max_regex_length`` are the index's own."""
+    bench.create("small", {"k": {"type": "keyword"}}, max_terms_count=2, max_regex_length=3)
+    bench.write("small", {"1": {"k": "a"}})
+    assert bench.ids("small", {"terms": {"k": ["a", "b"]}}) == ["1"]
+    assert bench.ids("small", {"regexp": {"k": "[a]"}}) == ["1"]
+    for query, reason in (
+        ({"terms": {"k": ["a", "b", "c"]}}, "The number of terms [3] used in the Terms Query request"),
+        ({"ids": {"values": ["a", "b", "c"]}}, "The number of terms [3]"),
+        ({"regexp": {"k": "[ab]"}}, "The length of regex [4] used in the Regexp Query request"),
+    ):
+        (failure,) = bench.search("small", query=query).failures
+        assert reason in failure.reason
+
+
 def test_a_phrase_ends_where_its_value_ends(bench: SearchBench) -> None:
     """Words of two values of a field stand 100 places apart, as in Elasticsearch."""
     bench.create("notes", {"body": {"type": "text"}})

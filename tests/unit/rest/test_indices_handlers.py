@@ -81,6 +81,9 @@ async def test_an_index_from_its_making_to_its_end(api: DataApiClient) -> None:
     assert shown["aliases"] == {"all-logs": {"is_write_index": True}}
     assert shown["mappings"] == {"properties": {"a": {"type": "keyword"}}}
     assert shown["settings"]["index"]["number_of_replicas"] == "0"
+    readable = (await api("GET", "/logs/_settings?human&flat_settings")).json["logs"]["settings"]
+    assert readable["index.creation_date_string"] == "2023-11-14T22:13:20.000Z"
+    assert readable["index.version.created_string"] == "9.2.0"
     assert set((await api("GET", "/all-logs?features=settings&flat_settings")).json["logs"]) == {"settings"}
     assert [(await api("HEAD", path)).status for path in ("/logs", "/all-logs", "/lo*", "/none")] == [
         200,

@@ -85,6 +85,8 @@ REFUSED = [
     ("df=a", "[df] is only understood together with [q]"),
     ("lenient=true", "[lenient] is only understood together with [q]"),
     ("q=a&lenient=maybe", "Failed to parse value [maybe] as only [true] or [false] are allowed."),
+    ("batched_reduce_size=1", "batchedReduceSize must be >= 2"),
+    ("pre_filter_shard_size=0", "preFilterShardSize must be >= 1"),
     ("scroll=1m", "[scroll] is not supported"),
     ("explain=true", "[explain] is not supported"),
     ("stored_fields=a", "[stored_fields] is not supported"),

@@ -122,6 +122,7 @@ def reason_of(failure: Failure) -> str:
             {"filters": {"filters": [{"match_all": {}}], "other_bucket_key": "_other_"}},
         ),
         ({"missing": {"field": "k"}, "meta": {"a": 1}}, {"missing": {"field": "k"}}),
+        ({"missing": {"field": "k", "missing": 0}}, {"missing": {"field": "k", "missing": 0}}),
         (
             {"global": {}, "aggregations": {"m": {"max": {"field": "n"}}}},
             {"global": {}, "aggs": {"m": {"max": {"field": "n"}}}},
@@ -235,6 +236,8 @@ FIELD = {"field": "f"}
         ({"a": {"range": {"field": "f", "ranges": [{"until": 3}]}}}, "[range] unknown field [until]"),
         ({"a": {"filter": {}}}, "query malformed, empty clause found"),
         ({"a": {"filters": {"filters": []}}}, "[filters] cannot be empty."),
+        ({"a": {"filters": {}}}, "[filters] cannot be empty."),
+        ({"a": {"terms": {**FIELD, "value_type": "x"}}}, "[terms] failed to parse field [value_type]"),
         ({"a": {"global": {"x": 1}}}, "[global] unknown field [x]"),
         (
             {"a": {"terms": FIELD, "aggs": {"g": {"global": {}}}}},

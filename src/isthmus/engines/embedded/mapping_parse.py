@@ -14,7 +14,7 @@ from isthmus.engines.embedded.field_types import FIELD_TYPES, UNSUPPORTED_TYPES
 from isthmus.engines.embedded.field_types_dates import check_date_format
 from isthmus.engines.embedded.field_types_values import parse_value
 from isthmus.engines.embedded.mapping import Dynamic, FieldMapping, Mapping, ObjectMapping
-from isthmus.errors import Failure, FailureKind
+from isthmus.errors import Failure, FailureKind, illegal_argument
 from isthmus.exchange import Json, JsonObject
 
 MAXIMUM_DEPTH: Final = 20
@@ -119,7 +119,10 @@ def _properties(
     for name, body in _as_object(json, "properties").items():
         first, dot, rest = name.partition(".")
         if not first.strip() or (dot and not rest.strip()):
-            raise mapping_failure("field name cannot be an empty string")
+            raise mapping_failure(
+                "field name cannot be an empty string",
+                illegal_argument("field name cannot be an empty string"),
+            )
         path = f"{parent}.{first}" if parent else first
         wrapped = {"properties": {rest: body}} if dot else body
         node = _node(path, _as_object(wrapped, path), depth, analyzers)

@@ -306,12 +306,12 @@ def _never() -> None:
 
 def _require_window(snapshot: Snapshot, request: SearchRequest) -> None:
     wanted = request.offset + request.size
-    if wanted > snapshot.max_result_window:
+    if wanted > snapshot.settings.max_result_window:
         raise illegal_argument(
             "Result window is too large, from + size must be less than or equal to: "
-            f"[{snapshot.max_result_window}] but was [{wanted}]. See the scroll api for a more efficient way "
-            "to request large data sets. This limit can be set by changing the [index.max_result_window] "
-            "index level setting."
+            f"[{snapshot.settings.max_result_window}] but was [{wanted}]. See the scroll api for a more "
+            "efficient way to request large data sets. This limit can be set by changing the "
+            "[index.max_result_window] index level setting."
         )
 
 

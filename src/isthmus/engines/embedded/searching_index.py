@@ -106,6 +106,7 @@ def context_of(
         searcher=snapshot.searcher,
         now_milliseconds=now_milliseconds,
         compile_clause=compile_clause,
+        settings=snapshot.settings,
     )
     return context if visible is None else replace(context, is_visible=visible)
 

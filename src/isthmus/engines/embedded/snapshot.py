@@ -9,6 +9,7 @@ import tantivy
 
 from isthmus.engines.embedded.analysis import Analyzers
 from isthmus.engines.embedded.columns import MappingColumns
+from isthmus.engines.embedded.index_settings import IndexSettings
 from isthmus.engines.embedded.mapping import Mapping
 from isthmus.engines.embedded.store_records import SourceRow
 from isthmus.names import IndexName
@@ -29,7 +30,7 @@ class Snapshot:
     mapping: Mapping
     columns: MappingColumns
     analyzers: Analyzers
-    max_result_window: int
+    settings: IndexSettings
     checkpoint: int
     read_sources: Callable[[Sequence[int]], list[SourceRow]]
 

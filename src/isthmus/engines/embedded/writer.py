@@ -411,7 +411,7 @@ class IndexWriter:
             mapping=state.metadata.mapping,
             columns=state.metadata.columns,
             analyzers=state.analyzers,
-            max_result_window=state.settings.max_result_window,
+            settings=state.settings,
             checkpoint=self._fed_seq_no,
             read_sources=_SourceReader(opened.store, keeps_source=state.metadata.mapping.source_enabled),
         )
@@ -425,7 +425,7 @@ class IndexWriter:
                     self._view,
                     mapping=mapping,
                     columns=columns,
-                    max_result_window=self.state.settings.max_result_window,
+                    settings=self.state.settings,
                 )
 
     def _checkpoint_and_prune(self) -> None:

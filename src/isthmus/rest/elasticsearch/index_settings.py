@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from isthmus.errors import illegal_argument, validation_failure
@@ -19,6 +20,7 @@ from isthmus.rest.elasticsearch.call import (
 )
 from isthmus.rest.elasticsearch.indices_known import described, select
 from isthmus.rest.http import Response, boolean_parameter, json_response
+from isthmus.settings import COMPATIBLE_VERSION
 
 #: how Elasticsearch numbers the format of an index of the version that is spoken
 INDEX_VERSION_CREATED: Final = "9039000"
@@ -118,13 +120,25 @@ def settings_object(
 ) -> dict[str, JsonObject]:
     """Answer ``{"settings": …}``, with ``defaults`` where asked for, in the form asked for."""
     flat = boolean_parameter(call.parameters, "flat_settings", default=False)
-    shown = _named(shown_settings(description), names)
+    known = shown_settings(description)
+    if boolean_parameter(call.parameters, "human", default=False):
+        known |= _readable(description)
+    shown = _named(known, names)
     answer = {"settings": shown if flat else nested_settings(shown)}
     if boolean_parameter(call.parameters, "include_defaults", default=False):
         defaults = {name: value for name, value in DEFAULT_SETTINGS.items() if name not in shown}
         defaults = _named(defaults, names)
         answer["defaults"] = defaults if flat else nested_settings(defaults)
     return answer
+
+
+def _readable(description: IndexDescription) -> JsonObject:
+    """Answer what ``human`` adds: dates and versions as people write them."""
+    created = datetime.fromtimestamp(description.created_milliseconds / 1000, UTC)
+    return {
+        "index.creation_date_string": created.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "index.version.created_string": COMPATIBLE_VERSION,
+    }
 
 
 def _named(settings: Mapping[str, Any], names: Sequence[str]) -> JsonObject:

@@ -10,7 +10,7 @@ from isthmus.names import IndicesOptions, parse_expand_wildcards
 from isthmus.rest.elasticsearch.search_body import source_filter, terminate_after, track_total_hits
 from isthmus.rest.elasticsearch.search_sort import sort_of_parameter
 from isthmus.rest.elasticsearch.search_uri import URI_QUERY_PARAMETERS, query_of_parameters
-from isthmus.rest.elasticsearch.search_values import not_negative, time_milliseconds, unsupported
+from isthmus.rest.elasticsearch.search_values import integer, not_negative, time_milliseconds, unsupported
 from isthmus.rest.http import boolean_parameter
 
 INDICES_PARAMETERS: Final = frozenset(
@@ -45,6 +45,12 @@ _UNSUPPORTED: Final = (
     "include_named_queries_score",
     "min_compatible_shard_node",
 )
+#: without effect here, and refused below what Elasticsearch takes
+_AT_LEAST: Final = {
+    "batched_reduce_size": (2, "batchedReduceSize"),
+    "max_concurrent_shard_requests": (1, "maxConcurrentShardRequests"),
+    "pre_filter_shard_size": (1, "preFilterShardSize"),
+}
 _REFUSED_IF_TRUE: Final = ("explain",)
 
 SEARCH_PARAMETERS: Final = (
@@ -109,6 +115,9 @@ def refuse_unsupported(parameters: Mapping[str, str]) -> None:
     for name in _REFUSED_IF_TRUE:
         if boolean_parameter(parameters, name, default=False):
             raise unsupported(name)
+    for name, (least, spoken) in _AT_LEAST.items():
+        if name in parameters and integer(name, parameters[name]) < least:
+            raise illegal_argument(f"{spoken} must be >= {least}")
     search_type = parameters.get("search_type", "query_then_fetch")
     if search_type == "dfs_query_then_fetch":
         raise unsupported("search_type=dfs_query_then_fetch")

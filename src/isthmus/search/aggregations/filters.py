@@ -15,7 +15,7 @@ from isthmus.search.aggregations.contract import (
     finish_all,
     not_orderable,
 )
-from isthmus.search.aggregations.fields import Parameters
+from isthmus.search.aggregations.fields import Parameters, without_nothing
 from isthmus.search.aggregations.numbers import read_count
 
 _OTHER: Final = "_other_"
@@ -30,11 +30,13 @@ class SingleBucket:
     kind: str
     query: Json = None
     field: str | None = None
+    #: what stands for a field that is not there: with it no document lacks the field
+    missing: str | int | float | bool | None = None
 
     @classmethod
     def parse_missing(cls, parameters: Parameters) -> SingleBucket:
         """Read the parameters of ``missing``."""
-        return cls("missing", field=parameters.field())
+        return cls("missing", field=parameters.field(), missing=parameters.scalar("missing"))
 
     @classmethod
     def parse_global(cls, parameters: Parameters) -> SingleBucket:
@@ -45,7 +47,7 @@ class SingleBucket:
         """Ask for the same."""
         if self.kind == "filter":
             return {"filter": self.query}
-        return {self.kind: {} if self.field is None else {"field": self.field}}
+        return {self.kind: without_nothing({"field": self.field, "missing": self.missing})}
 
     def combine(self, parts: Sequence[JsonObject], children: Sequence[Node]) -> JsonObject:
         """Add up."""
@@ -87,6 +89,8 @@ class Filters:
     def parse(cls, parameters: Parameters) -> Filters:
         """Read the parameters."""
         filters = parameters.take("filters")
+        if filters is None:
+            raise illegal_argument("[filters] cannot be empty.")
         if not isinstance(filters, dict | list):
             raise parameters.wrong_type("filters", filters)
         queries = list(filters.values()) if isinstance(filters, dict) else filters

@@ -34,6 +34,10 @@ UNBOUNDED: Final = -1
 
 _ERROR: Final = "doc_count_error_upper_bound"
 _OTHER: Final = "sum_other_doc_count"
+_VALUE_TYPES: Final = (
+    *("string", "double", "float", "long", "integer", "short", "byte"),
+    *("date", "ip", "boolean", "number", "numeric"),
+)
 _COLLECT_MODES: Final = ("depth_first", "breadth_first")
 
 Selection = str | tuple[Json, ...] | None
@@ -69,6 +73,10 @@ class Terms:
         mode = parameters.text("collect_mode")
         if mode is not None and mode.lower() not in _COLLECT_MODES:
             raise parameters.refuse("collect_mode", f"no [collect_mode] found for value [{mode}]")
+        # a hint for a field that is not mapped, whose values are none at all
+        hint = parameters.text("value_type")
+        if hint is not None and hint.lower() not in _VALUE_TYPES:
+            raise parameters.refuse("value_type", f"Unknown value type [{hint}]")
         # a hint for an engine that has several ways to do the same
         parameters.text("execution_hint")
         return cls(

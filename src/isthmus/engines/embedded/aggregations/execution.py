@@ -131,6 +131,8 @@ class Execution:
             return self._index.visible
         if aggregation.kind == "filter":
             return both(query, self._compiled(aggregation.query))
+        if aggregation.missing is not None:
+            return Query.empty_query()
         path = aggregation.field or ""
         context = self._index.context
         if find_field(context, path, aggregation.kind) is None:

@@ -11,6 +11,7 @@ import tantivy
 
 from isthmus.engines.embedded.analysis import Analyzers
 from isthmus.engines.embedded.columns import EXISTS_COLUMN, FieldColumns, MappingColumns
+from isthmus.engines.embedded.index_settings import IndexSettings
 from isthmus.engines.embedded.mapping import FieldMapping, Mapping
 from isthmus.engines.embedded.query.compiled import Compiled
 from isthmus.errors import Failure, FailureKind, illegal_argument
@@ -21,10 +22,8 @@ from isthmus.exchange import Json
 MAXIMUM_DEPTH: Final = 30
 #: Elasticsearch computes this limit from the heap; its floor is 1,024 and this its usual value
 MAXIMUM_CLAUSES: Final = 4_096
-#: index.max_terms_count
-MAXIMUM_TERMS: Final = 65_536
-#: index.max_regex_length
-MAXIMUM_PATTERN_LENGTH: Final = 1_000
+
+_DEFAULT_SETTINGS: Final = IndexSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +80,7 @@ class QueryContext:
     now_milliseconds: int
     compile_clause: Callable[[Json, QueryContext], Compiled]
     is_visible: Callable[[str], bool] = _everything_is_visible
+    settings: IndexSettings = _DEFAULT_SETTINGS
     spent: _Spent = field(default_factory=_Spent)
 
     def anew(self) -> QueryContext:
@@ -96,6 +96,7 @@ class QueryContext:
             self.now_milliseconds,
             self.compile_clause,
             self.is_visible,
+            self.settings,
         )
 
     def field(self, path: str) -> QueryField | None:

@@ -61,6 +61,8 @@ def compile_multi_match(body: Json, context: QueryContext) -> Compiled:
         raise parsing_failure("[multi_match] the type [cross_fields] is not supported")
     if kind not in _CLAUSES:
         raise parsing_failure(f"failed to parse [multi_match] query type [{kind[:100]}]. unknown type.")
+    if kind == "bool_prefix" and "slop" in parameters:
+        raise parsing_failure("[slop] not allowed for type [bool_prefix]")
     if kind in ("phrase", "phrase_prefix") and parameters.get("fuzziness") is not None:
         raise parsing_failure(f"Fuzziness not allowed for type [{kind}]")
     default_tie = 1.0 if kind in ("most_fields", "bool_prefix") else 0.0

@@ -11,7 +11,7 @@ from tantivy import Query
 from isthmus.engines.embedded.columns import ID_COLUMN
 from isthmus.engines.embedded.field_types import ColumnKind
 from isthmus.engines.embedded.query.compiled import Compiled, boosted, constant, everything, nothing
-from isthmus.engines.embedded.query.context import MAXIMUM_PATTERN_LENGTH, QueryContext, QueryField
+from isthmus.engines.embedded.query.context import QueryContext, QueryField
 from isthmus.engines.embedded.query.edit_distance import edit_distance
 from isthmus.engines.embedded.query.reading import Parameters, as_text, one_field
 from isthmus.engines.embedded.query.text_ranges import ANY_CHARACTER, literal
@@ -82,10 +82,11 @@ def compile_regexp(body: object, context: QueryContext) -> Compiled:
         ("value", "flags", "flags_value", "case_insensitive", "max_determinized_states", "rewrite"),
     )
     pattern = as_text(parameters.required("value", "value cannot be null"))
-    if len(pattern) > MAXIMUM_PATTERN_LENGTH:
+    longest = context.settings.max_regex_length
+    if len(pattern) > longest:
         raise context.failed_to_create(
             f"The length of regex [{len(pattern)}] used in the Regexp Query request has exceeded the allowed "
-            f"maximum of [{MAXIMUM_PATTERN_LENGTH}]. This maximum can be set by changing the "
+            f"maximum of [{longest}]. This maximum can be set by changing the "
             "[index.max_regex_length] index level setting."
         )
     flags = {flag.strip().upper() for flag in str(parameters.get("flags", "ALL")).split("|")} - {""}

@@ -50,8 +50,6 @@ def compile_simple_query_string(body: Json, context: QueryContext) -> Compiled:
         raise parsing_failure("[simple_query_string] query text missing")
     if str(parameters.get("flags", "ALL")).upper() not in ("ALL", "-1"):
         raise parsing_failure("[simple_query_string] [flags] other than [ALL] are not supported")
-    if "minimum_should_match" in parameters:
-        parameters.refuse("minimum_should_match")
     fuzzy: dict[str, Json] = {"fuzziness": "AUTO"}
     if "fuzzy_max_expansions" in parameters:
         fuzzy["max_expansions"] = parameters.whole("fuzzy_max_expansions", 50, 1)
@@ -70,18 +68,22 @@ def compile_simple_query_string(body: Json, context: QueryContext) -> Compiled:
     default = parameters.word("default_operator", "or", ("or", "and"))
     if text.strip() == "*":
         return boosted(everything(), parameters.boost)
-    compiled = _Reader(text, fields, context, default).group(0)
+    compiled = _Reader(text, fields, context, default, parameters.get("minimum_should_match")).group(0)
     return boosted(nothing() if compiled is None else compiled, parameters.boost)
 
 
 class _Reader:
     """A position in the text; clauses are combined from left to right, without precedence."""
 
-    def __init__(self, text: str, fields: Fields, context: QueryContext, default_operator: str) -> None:
+    def __init__(
+        self, text: str, fields: Fields, context: QueryContext, default_operator: str, minimum: Json
+    ) -> None:
         self._tokens = _TOKEN.finditer(text)
         self._fields = fields
         self._context = context
         self._default = default_operator
+        #: how many of the outermost clauses must match, where any may
+        self._minimum = minimum
 
     def group(self, depth: int) -> Compiled | None:
         """Read up to the closing bracket or the end; None where there is nothing in it."""
@@ -112,7 +114,7 @@ class _Reader:
             operator = wanted if len(gathered) > 1 else None
             asked, is_negated = None, False
             self._context.count_clauses()
-        return _joined(gathered, operator) if gathered else None
+        return _joined(gathered, operator, None if depth else self._minimum) if gathered else None
 
     def _clause(self, token: re.Match[str], depth: int) -> Compiled | None:
         if token["open"]:
@@ -136,12 +138,16 @@ def _literal_pattern(text: str) -> str:
     return re.sub(r"([*?\\])", r"\\\1", text)
 
 
-def _joined(clauses: list[Compiled], operator: str | None) -> Compiled:
+def _joined(clauses: list[Compiled], operator: str | None, minimum: Json = None) -> Compiled:
     if len(clauses) == 1:
         return clauses[0]
-    return _combined(clauses, [], optional=operator != "and")
+    return _combined(clauses, [], optional=operator != "and", minimum=minimum)
 
 
-def _combined(clauses: list[Compiled], excluded: list[Compiled], *, optional: bool = False) -> Compiled:
+def _combined(
+    clauses: list[Compiled], excluded: list[Compiled], *, optional: bool = False, minimum: Json = None
+) -> Compiled:
     must, should = ([], clauses) if optional else (clauses, [])
-    return combined(must or ([] if should else [everything()]), should, [], excluded, None)
+    return combined(
+        must or ([] if should else [everything()]), should, [], excluded, minimum if optional else None
+    )

@@ -16,7 +16,7 @@ from isthmus.engines.embedded.query.compiled import (
     everything,
     nothing,
 )
-from isthmus.engines.embedded.query.context import MAXIMUM_TERMS, QueryContext, QueryField
+from isthmus.engines.embedded.query.context import QueryContext, QueryField
 from isthmus.engines.embedded.query.patterns import expression_query, index_name_matches
 from isthmus.engines.embedded.query.reading import Parameters, as_text, object_body, one_field
 from isthmus.engines.embedded.query.text_ranges import literal
@@ -93,11 +93,11 @@ def compile_terms(body: Json, context: QueryContext) -> Compiled:
         raise parsing_failure(f"[terms] query does not support [{path}]")
     if any(value is None for value in values):
         raise illegal_argument("No value specified for terms query")
-    if len(values) > MAXIMUM_TERMS:
+    if len(values) > context.settings.max_terms_count:
         raise context.failed_to_create(
             f"The number of terms [{len(values)}] used in the Terms Query request has exceeded the allowed "
-            f"maximum of [{MAXIMUM_TERMS}]. This maximum can be set by changing the [index.max_terms_count] "
-            "index level setting."
+            f"maximum of [{context.settings.max_terms_count}]. This maximum can be set by changing the "
+            "[index.max_terms_count] index level setting."
         )
     if any(isinstance(value, (dict, list)) for value in values):
         raise parsing_failure("[terms] query does not support arrays or objects as terms")
@@ -143,10 +143,10 @@ def compile_ids(body: Json, context: QueryContext) -> Compiled:
 def _ids(ids: list[str], context: QueryContext) -> Compiled:
     if not ids:
         return nothing()
-    if len(ids) > MAXIMUM_TERMS:
+    if len(ids) > context.settings.max_terms_count:
         raise context.failed_to_create(
             f"The number of terms [{len(ids)}] used in the Terms Query request has exceeded the allowed "
-            f"maximum of [{MAXIMUM_TERMS}]."
+            f"maximum of [{context.settings.max_terms_count}]."
         )
     return constant(Query.term_set_query(context.schema, ID_COLUMN, ids), cost=len(ids))
 
