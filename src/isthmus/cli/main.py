@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "sandbox": "isthmus.cli.sandbox:sandbox",
     "serve": "isthmus.cli.serve:serve",
     "traffic-filter": "isthmus.cli.traffic_filter:traffic_filter",
+    "users": "isthmus.cli.users:users",
 }
 
 

@@ -78,6 +78,11 @@ class DeploymentLayout:
         return self.directory / "signing"
 
     @property
+    def configuration(self) -> Path:
+        """Folder of the operators' users: ``users``, ``users_roles``, ``roles.json``. Absent without any."""
+        return self.directory / "config"
+
+    @property
     def first_password(self) -> Path:
         """A new password of ``elastic``: the node takes it over at its start and deletes the file."""
         return self.directory / "elastic.password"
@@ -131,6 +136,10 @@ class EnvironmentLayout:
     def server(self, name: str) -> CertificateFiles:
         """Answer the files of the ``proxy`` (9243, 9443) or ``ui`` (12443) server certificate."""
         return CertificateFiles(self.certificates / f"{name}.crt", self.certificates / f"{name}.key")
+
+    def server_is_uploaded(self, name: str) -> Path:
+        """Answer the file that is there while the chain of ``proxy`` or ``ui`` is one that was uploaded."""
+        return self.certificates / f"{name}.uploaded"
 
     @property
     def deployments(self) -> Path:

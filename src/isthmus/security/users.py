@@ -73,7 +73,7 @@ class Users:
 
     async def change_password(self, username: str, password: Secret) -> None:
         """Give a user, built-in or not, another password. Raises a 400 failure for one who does not exist."""
-        problem = _password_problem(password)
+        problem = password_problem(password)
         if problem is not None:
             raise validation_failure(problem)
         async with self._changing:
@@ -124,7 +124,7 @@ async def bootstrap_elastic(
 
     A node that is running notices within seconds.
     """
-    problem = _password_problem(password)
+    problem = password_problem(password)
     if problem is not None:
         raise Failure(FailureKind.INVALID_REQUEST, "illegal_argument_exception", problem)
     await records.put_user(elastic_user(await (passwords or Passwords()).hash(password)))
@@ -146,13 +146,14 @@ def _problems(change: UserChange) -> list[str]:
     if has_reserved_metadata(change.metadata):
         problems.append("metadata keys may not start with [_]")
     if change.password is not None:
-        problem = _password_problem(change.password)
+        problem = password_problem(change.password)
         if problem is not None:
             problems.append(problem)
     return problems
 
 
-def _password_problem(password: Secret) -> str | None:
+def password_problem(password: Secret) -> str | None:
+    """Answer why this cannot be a password; None when it can."""
     length = len(password.reveal())
     if length < _MINIMUM_PASSWORD_LENGTH:
         return f"passwords must be at least [{_MINIMUM_PASSWORD_LENGTH}] characters long"
