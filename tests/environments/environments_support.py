@@ -107,6 +107,7 @@ class Side:
         """Kill the node without a chance to clean up; answer what its process id was."""
         process_id = self.node_process_id()
         os.kill(process_id, signal.SIGKILL)
+        self.client.close()  # its connection is gone: the next call opens another
         return process_id
 
     def until_node_answers(self, other_than: int) -> None:
