@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from isthmus.security.builtin_roles_stack import RESERVED, STACK_ROLES
 from isthmus.security.principal import (
     ApplicationPrivileges,
     IndexPrivileges,
@@ -14,7 +15,6 @@ from isthmus.security.principal import (
 )
 
 SUPERUSER: Final = "superuser"
-_RESERVED: Final = {"_reserved": True}
 _EVERY_INDEX: Final = ("*",)
 _SEE: Final = ("monitor", "read", "view_index_metadata", "read_cross_cluster")
 
@@ -37,7 +37,7 @@ _ROLES: Final = (
         remote_cluster=(
             RemoteClusterPrivileges(clusters=("*",), privileges=("monitor_enrich", "monitor_stats")),
         ),
-        metadata=_RESERVED,
+        metadata=RESERVED,
         description="Grants full access to cluster management and data indices. This role also grants "
         "direct read-only access to restricted indices like .security.",
     ),
@@ -53,7 +53,7 @@ _ROLES: Final = (
         applications=(
             ApplicationPrivileges(application="kibana-.kibana", privileges=("read",), resources=("*",)),
         ),
-        metadata=_RESERVED,
+        metadata=RESERVED,
         description="Grants read-only access to all data outside of system indices.",
     ),
     RoleDescriptor(
@@ -71,7 +71,7 @@ _ROLES: Final = (
         applications=(
             ApplicationPrivileges(application="kibana-.kibana", privileges=("all",), resources=("*",)),
         ),
-        metadata=_RESERVED,
+        metadata=RESERVED,
         description="Grants read access to all data outside of system indices.",
     ),
     RoleDescriptor(
@@ -79,7 +79,7 @@ _ROLES: Final = (
         applications=(
             ApplicationPrivileges(application="kibana-.kibana", privileges=("all",), resources=("*",)),
         ),
-        metadata=_RESERVED,
+        metadata=RESERVED,
         description="Grants access to all features in Kibana.",
     ),
     RoleDescriptor(
@@ -110,76 +110,36 @@ _ROLES: Final = (
                 clusters=("*",), names=(".monitoring-*",), privileges=("read", "read_cross_cluster")
             ),
         ),
-        metadata=_RESERVED,
+        metadata=RESERVED,
         description="Grants access necessary for the Kibana system user to read from and write to the Kibana "
         "indices and check the availability of the cluster.",
     ),
     RoleDescriptor(
-        name="monitoring_user",
-        cluster=("cluster:monitor/main", "cluster:monitor/xpack/info", "cluster:monitor/remote/info"),
-        indices=(
-            IndexPrivileges(names=(".monitoring-*",), privileges=("read", "read_cross_cluster")),
-            IndexPrivileges(
-                names=("/metrics-(beats|elasticsearch|enterprisesearch|kibana|logstash).*/", "metricbeat-*"),
-                privileges=("read", "read_cross_cluster"),
+        name="kibana_user",
+        applications=(
+            ApplicationPrivileges(application="kibana-.kibana", privileges=("all",), resources=("*",)),
+        ),
+        metadata={
+            **RESERVED,
+            "_deprecated": True,
+            "_deprecated_reason": "Please use the [kibana_admin] role instead",
+        },
+        description="Grants access to all features in Kibana.",
+    ),
+    RoleDescriptor(
+        name="reporting_user",
+        applications=(
+            ApplicationPrivileges(
+                application="kibana-.kibana", privileges=("reserved_reporting_user",), resources=("*",)
             ),
         ),
-        remote_indices=(
-            RemoteIndexPrivileges(
-                clusters=("*",),
-                names=(".monitoring-*", "metricbeat-*"),
-                privileges=("read", "read_cross_cluster"),
-            ),
-        ),
-        metadata=_RESERVED,
-        description="Grants the minimum privileges needed to read what monitoring has collected.",
-    ),
-    RoleDescriptor(
-        name="remote_monitoring_agent",
-        cluster=("manage_index_templates", "manage_ingest_pipelines", "monitor", "cluster:admin/ilm/put"),
-        indices=(
-            IndexPrivileges(names=(".monitoring-*",), privileges=("all",)),
-            IndexPrivileges(
-                names=("metricbeat-*",),
-                privileges=("index", "create_index", "view_index_metadata", "indices:admin/aliases"),
-            ),
-        ),
-        metadata=_RESERVED,
-        description="Grants the minimum privileges needed to write collected monitoring data.",
-    ),
-    RoleDescriptor(
-        name="remote_monitoring_collector",
-        cluster=("monitor",),
-        indices=(
-            IndexPrivileges(names=_EVERY_INDEX, privileges=("monitor",), allow_restricted_indices=True),
-            IndexPrivileges(names=(".kibana*",), privileges=("read",), allow_restricted_indices=True),
-        ),
-        metadata=_RESERVED,
-        description="Grants the minimum privileges needed to collect monitoring data.",
-    ),
-    RoleDescriptor(
-        name="ingest_admin",
-        cluster=("manage_index_templates", "manage_pipeline"),
-        metadata=_RESERVED,
-        description="Grants access to manage all index templates and all ingest pipeline configurations.",
-    ),
-    RoleDescriptor(
-        name="snapshot_user",
-        cluster=("create_snapshot", "cluster:admin/repository/get"),
-        indices=(
-            IndexPrivileges(
-                names=_EVERY_INDEX, privileges=("view_index_metadata",), allow_restricted_indices=True
-            ),
-        ),
-        metadata=_RESERVED,
-        description="Grants the privileges needed to create snapshots of all indices.",
-    ),
-    RoleDescriptor(
-        name="transport_client",
-        cluster=("transport_client",),
-        metadata=_RESERVED,
-        description="Grants the privileges that a client of the transport protocol needs to find the nodes.",
+        metadata={
+            **RESERVED,
+            "_deprecated": True,
+            "_deprecated_reason": "Please use Kibana feature privileges instead",
+        },
+        description="Grants access to reports in Kibana.",
     ),
 )
 
-BUILT_IN_ROLES: Final[Mapping[str, RoleDescriptor]] = {role.name: role for role in _ROLES}
+BUILT_IN_ROLES: Final[Mapping[str, RoleDescriptor]] = {role.name: role for role in (*_ROLES, *STACK_ROLES)}

@@ -166,11 +166,19 @@ _CLUSTER: Final[Mapping[str, Actions]] = {
     "monitor_watcher": Actions(("cluster:monitor/xpack/watcher/*",)),
     "post_behavioral_analytics_event": Actions(("cluster:admin/xpack/application/analytics/post_event",)),
     "read_ccr": Actions(("cluster:monitor/state", _HAS_PRIVILEGES)),
+    "read_connector_secrets": Actions(("cluster:admin/xpack/connector/secret/get",)),
+    "read_fleet_secrets": Actions(("cluster:admin/fleet/secrets/get",)),
     "read_ilm": Actions(("cluster:admin/ilm/get", "cluster:admin/ilm/operation_mode/get")),
     "read_pipeline": Actions(("cluster:admin/ingest/pipeline/get", "cluster:admin/ingest/pipeline/simulate")),
     "read_security": Actions(_READ_SECURITY),
     "read_slm": Actions(("cluster:admin/slm/get", "cluster:admin/ilm/operation_mode/get")),
     "transport_client": Actions(("cluster:monitor/nodes/liveness", "cluster:monitor/state")),
+    "write_connector_secrets": Actions(
+        tuple(f"cluster:admin/xpack/connector/secret/{verb}" for verb in ("delete", "post", "put"))
+    ),
+    "write_fleet_secrets": Actions(
+        tuple(f"cluster:admin/fleet/secrets/{verb}" for verb in ("delete", "post"))
+    ),
 }
 
 _READ: Final = ("indices:data/read/*", "indices:admin/resolve/*")
@@ -228,6 +236,9 @@ _INDICES: Final[Mapping[str, Actions]] = {
             "indices:admin/data_stream/options/*",
         )
     ),
+    # There is no failure store here: these two grant what nothing asks for, and are told apart from
+    # `read` and `manage`, which do not give them in Elasticsearch either.
+    "manage_failure_store": Actions(("indices:failures/admin/*", "indices:failures/monitor/*")),
     "manage_follow_index": Actions(
         (
             "indices:admin/xpack/ccr/put_follow",
@@ -248,6 +259,7 @@ _INDICES: Final[Mapping[str, Actions]] = {
             "indices:admin/resolve/*",
         )
     ),
+    "read_failure_store": Actions(("indices:failures/data/read/*",)),
     "view_index_metadata": Actions(
         (
             "indices:admin/aliases/get",
