@@ -16,7 +16,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -26,7 +26,7 @@ import uvloop
 
 from isthmus.app import node_memory
 from isthmus.app.node_routes import NodeParts, build_data_api
-from isthmus.app.node_traffic_filter import NodeTrafficFilter, asking_context
+from isthmus.app.node_traffic_filter import FilteredPorts, NodeTrafficFilter, asking_context
 from isthmus.clock import SystemClock
 from isthmus.control.addresses import Address
 from isthmus.control.layout import DeploymentLayout
@@ -39,7 +39,7 @@ from isthmus.remotes.cluster_settings import ClusterSettingsService
 from isthmus.remotes.dialling import LinkContext
 from isthmus.remotes.records import NodeIdentity
 from isthmus.remotes.registry import Remotes
-from isthmus.remotes.trust import TrustedAuthorities
+from isthmus.remotes.trust import OwnCertificate, TrustedAuthorities
 from isthmus.rest.http import HttpApplication
 from isthmus.rest.remote.gates import KeyGate
 from isthmus.rest.remote.interface import RemoteInterface
@@ -66,25 +66,16 @@ class Node:
     data: HttpApplication
     remote: HttpApplication
     tls_context: ssl.SSLContext
-    #: makes one that asks callers for a certificate of the environment
-    make_asking_tls_context: Callable[[], ssl.SSLContext]
-    traffic_filter: NodeTrafficFilter
+    filtered: FilteredPorts
 
     def take_over(self, port: DoorPort, connection: socket.socket, client: Address | None) -> None:
         """Serve a connection that the door handed over. The certificate model's port is not enabled."""
         if port is DoorPort.TRANSPORT:
             connection.close()
             return
-        kind = PortKind(port.value)
-        if not self.traffic_filter.may_come_in(kind, client):  # the filter has changed on the way
-            connection.close()
-            return
         application = self.data if port is DoorPort.DATA else self.remote
-        asks = port is DoorPort.REMOTE_CLUSTER and self.traffic_filter.asks_for_callers
-        context = self.make_asking_tls_context() if asks else self.tls_context
-        origin = self.traffic_filter.origin(kind, client)
         task = asyncio.get_running_loop().create_task(
-            self.server.serve_connection(connection, context, application, origin)
+            self.filtered.serve(PortKind(port.value), connection, client, application)
         )
         task.add_done_callback(_log_unexpected)
 
@@ -145,7 +136,8 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
         software_version=version("isthmus"),
     )
     keystore = Keystore(settings.keystore_path, settings.keystore_key_path)
-    trust = TrustedAuthorities(settings.trusted_authorities_path)
+    own = OwnCertificate(settings.transport_certificate_path, settings.transport_key_path, settings.domain)
+    trust = TrustedAuthorities(settings.trusted_authorities_path, own=own)
     remotes = Remotes(keystore, LinkContext(identity, trust, clock))
     cluster_settings = ClusterSettingsService(SqlClusterSettingsRecords(database), remotes.apply)
     await cluster_settings.load()
@@ -155,6 +147,7 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
     traffic_filter = NodeTrafficFilter(DeploymentLayout(settings.directory).traffic_filter)
     watching = traffic_filter.run(server.recheck_connections)
     await stack.enter_async_context(_in_background(watching, "traffic filter"))
+    tls_context = _server_context(settings.proxy_certificate_path, settings.proxy_key_path)
     return Node(
         server=server,
         data=build_data_api(
@@ -169,12 +162,16 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
             )
         ),
         remote=_remote_interface(security, engine, identity),
-        tls_context=_server_context(settings.proxy_certificate_path, settings.proxy_key_path),
-        make_asking_tls_context=lambda: asking_context(
-            _server_context(settings.proxy_certificate_path, settings.proxy_key_path),
-            settings.transport_authority_path,
+        tls_context=tls_context,
+        filtered=FilteredPorts(
+            server,
+            traffic_filter,
+            tls_context,
+            lambda: asking_context(
+                _server_context(settings.proxy_certificate_path, settings.proxy_key_path),
+                settings.transport_authority_path,
+            ),
         ),
-        traffic_filter=traffic_filter,
     )
 
 

@@ -1,8 +1,8 @@
 """Where rule sets take effect: the door asks this book, nodes read what it writes for them.
 
-A record that has changed is followed by :meth:`FilterBook.refresh`. From its first instant the
-door decides by the new filters; then each node concerned finds its own in the file
-``traffic-filter.json`` of its folder, which it watches, and cuts open connections by it.
+A record that has changed is followed by :meth:`FilterBook.refresh`. It writes the file
+``traffic-filter.json`` of each deployment concerned, which the node watches to cut open connections; then
+the door decides by the new filters. In this order a node never refuses whom the door lets in since.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 
 from isthmus.control.layout import EnvironmentLayout
 from isthmus.control.private_files import write_private
-from isthmus.control.records import DeploymentRecords
+from isthmus.control.records import Deployment, DeploymentRecords
 from isthmus.control.traffic_filter_rules import OPEN, RuleSet, TrafficFilter, TrafficGuard, filter_of
 from isthmus.control.traffic_filters_records import Association, TrafficFilterRecords
 from isthmus.errors import Failure, FailureKind
@@ -51,24 +51,40 @@ class FilterBook:
     async def refresh(self) -> None:
         """Take over what the records say now.
 
-        Raises a failure where a node's file cannot be written: the door decides by the new filters
-        already, and open connections follow at the next refresh that succeeds.
+        Raises a failure where a node's file cannot be written: the door decides by the new filters all
+        the same, and open connections follow at the next refresh that succeeds.
         """
         async with self._refreshing:
             rule_sets = {rule_set.id: rule_set for rule_set in await self._records.all()}
             sets_of = sets_of_deployments(rule_sets, await self._records.associations())
-            guards: dict[str, TrafficGuard] = {}
-            files: dict[Path, TrafficFilter] = {}
-            for deployment in await self._deployments.all():
-                traffic_filter = filter_of(sets_of.get(deployment.id, ()))
-                files[self._layout.deployment(deployment.id).traffic_filter] = traffic_filter
-                known = self._guards.get(deployment.cluster_id)
-                changed = known is None or known.filter != traffic_filter
-                guards[deployment.cluster_id] = TrafficGuard(traffic_filter) if changed else known  # type: ignore[assignment]  # known is there
+            deployments = await self._deployments.all()
+            guards = await asyncio.to_thread(self._make_guards, deployments, sets_of)
+            files = {
+                self._layout.deployment(each.id).traffic_filter: guards[each.cluster_id].filter
+                for each in deployments
+            }
+            failed = await asyncio.to_thread(_write_files, files)
             self._guards = guards
             for on_change in self._watchers:
                 on_change()
-            await asyncio.to_thread(_write_files, files)
+        if failed is not None:
+            raise Failure(
+                FailureKind.INTERNAL,
+                "traffic_filter.not_applied",
+                f"the change is kept, but open connections do not follow it: {failed.strerror}; repeat it",
+            )
+
+    def _make_guards(
+        self, deployments: Iterable[Deployment], sets_of: Mapping[str, tuple[RuleSet, ...]]
+    ) -> dict[str, TrafficGuard]:
+        """Answer the guard of each cluster: the one that is there already where nothing has changed."""
+        guards: dict[str, TrafficGuard] = {}
+        for deployment in deployments:
+            traffic_filter = filter_of(sets_of.get(deployment.id, ()))
+            known = self._guards.get(deployment.cluster_id)
+            is_same = known is not None and known.filter == traffic_filter
+            guards[deployment.cluster_id] = known if known and is_same else TrafficGuard(traffic_filter)
+        return guards
 
 
 def sets_of_deployments(
@@ -90,21 +106,16 @@ def decode_traffic_filter(content: bytes) -> TrafficFilter:
     return traffic_filter
 
 
-def _write_files(files: Mapping[Path, TrafficFilter]) -> None:
-    """Write those that differ; one that fails does not keep the others from being written."""
+def _write_files(files: Mapping[Path, TrafficFilter]) -> OSError | None:
+    """Write those that differ; answer the last failure, which keeps none of the others from being written."""
     failed: OSError | None = None
     for path, traffic_filter in files.items():
         try:
             _write_file(path, traffic_filter)
         except OSError as error:
-            logger.error("traffic filter not written", extra={"path": str(path), "error": error.strerror})  # noqa: TRY400 - told below
+            logger.error("traffic filter not written", extra={"path": str(path), "error": error.strerror})  # noqa: TRY400 - the text says it
             failed = error
-    if failed is not None:
-        raise Failure(
-            FailureKind.INTERNAL,
-            "traffic_filter.not_applied",
-            f"the change is kept, but open connections do not follow it: {failed.strerror}; repeat it",
-        )
+    return failed
 
 
 def _write_file(path: Path, traffic_filter: TrafficFilter) -> None:
