@@ -86,5 +86,9 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     handover_socket_path: Path
     #: Unix socket that serves the data API in plain HTTP to the environment's own processes
     local_socket_path: Path
+    #: Unix socket that serves the data API to the platform, which is taken for a superuser there
+    control_socket_path: Path
+    #: file of the audit log; None writes none
+    audit_log_path: Path | None = None
     loopback_port: int | None = None
     loopback_encrypted: bool = True

@@ -16,19 +16,24 @@ from typing import Final
 
 from isthmus.app.environment_lock import locked
 from isthmus.app.node_process import NodeProcessOptions
-from isthmus.app.platform import build_platform, open_database
+from isthmus.app.platform import PlatformParts, build_platform, open_database
 from isthmus.app.run_folder import RunFolder, door_listeners, listen_on_ports, ports_of
+from isthmus.app.server_context import following_server_context
 from isthmus.app.supervisor import Supervisor
+from isthmus.app.traffic_filters import build_traffic_filtering
 from isthmus.clock import SystemClock
 from isthmus.control.authorities import PROXY, UI, renew_server_certificates
 from isthmus.control.deployments import remove_leftovers
+from isthmus.control.identity import region_of
 from isthmus.control.layout import EnvironmentLayout
 from isthmus.door.forwarding import Forwarder
 from isthmus.door.listener import Door
+from isthmus.rest.cloud.traffic_filters_egress import EgressPublisher
 from isthmus.rest.limits import MEBIBYTE, HttpLimits
 from isthmus.rest.serving import HttpServer
 from isthmus.settings import EnvironmentSettings, Ports
 from isthmus.store.environment_records import SqlDeploymentRecords
+from isthmus.store.trust_relationship_records import SqlTrustRelationshipRecords
 
 logger = logging.getLogger(__name__)
 
@@ -83,23 +88,43 @@ async def serve_environment(
         records = SqlDeploymentRecords(database)
         clock = SystemClock()
         supervisor = Supervisor(
-            settings, records, run_folder.sockets, options or NodeProcessOptions(NODE_COMMAND), clock
+            settings,
+            records,
+            run_folder.sockets,
+            options or NodeProcessOptions(NODE_COMMAND),
+            clock,
+            SqlTrustRelationshipRecords(database),
         )
-        platform = build_platform(settings, ports, records, supervisor, clock)
+        filtering = build_traffic_filtering(settings, database, records, clock)
+        await filtering.book.refresh()
+        admission = filtering.admission(settings)
+        platform = build_platform(
+            PlatformParts(settings, ports, database, records, supervisor, filtering.use_cases, clock)
+        )
         server = HttpServer(_PLATFORM_LIMITS)
         stack.push_async_callback(server.stop, _PLATFORM_STOP_SECONDS)
-        server.listen(listeners["platform"], _server_context(layout, UI), platform.api)
+        published = EgressPublisher(
+            platform.api, region_of(settings.kind), settings.egress_addresses
+        )
+        server.listen(listeners["platform"], _server_context(layout, UI), published)
         server.listen(run_folder.listen_for_control(), None, platform.trusted_api)
         forwarder = Forwarder(
-            domain=settings.domain, nodes=supervisor, context=_server_context(layout, PROXY)
+            domain=settings.domain,
+            nodes=supervisor,
+            context=_server_context(layout, PROXY),
+            admission=admission,
         )
+        filtering.book.watch(forwarder.cut_denied)
         door = Door(
             domain=settings.domain,
             listeners=door_listeners(listeners),
             nodes=supervisor,
             end_tls=forwarder.serve,
+            admission=admission,
         )
         parts = [await stack.enter_async_context(_running("supervisor", supervisor.run, stop))]
+        for name, run in (("plans", platform.plans.run), ("remote clusters", platform.remotes.run)):
+            parts.append(await stack.enter_async_context(_running(name, run, stop)))
         stack.push_async_callback(forwarder.close)
         parts.append(await stack.enter_async_context(_running("door", door.run, stop)))
         run_folder.write_ports(ports)
@@ -116,11 +141,7 @@ async def serve_environment(
 
 def _server_context(layout: EnvironmentLayout, name: str) -> ssl.SSLContext:
     files = layout.server(name)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    context.load_cert_chain(files.certificate, files.key)
-    return context
+    return following_server_context(files.certificate, files.key)
 
 
 @contextlib.asynccontextmanager

@@ -81,11 +81,12 @@ class NodeProcess:
             self._attempted.set()
             if self._stop_wanted.is_set():
                 break
-            self.state = NodeState(NodeStatus.REBOOTING)
+            self.state = NodeState(NodeStatus.REBOOTING, failures=failures)
             if self._restart_wanted.is_set():
                 continue
             ran_seconds = self._clock.monotonic_seconds() - started_seconds
             failures = self._options.policy.failures_after(failures, ran_seconds)
+            self.state = NodeState(NodeStatus.REBOOTING, failures=failures)
             delay_seconds = self._options.policy.delay_seconds(failures)
             logger.warning("node will be restarted", extra=self._fields(delay_seconds=delay_seconds))
             await _first_of(
@@ -183,7 +184,7 @@ class NodeProcess:
         if process.returncode is None and self._stop_wanted.is_set():
             self.state = NodeState(NodeStatus.STOPPING)
         elif process.returncode is None:
-            self.state = NodeState(NodeStatus.REBOOTING)
+            self.state = NodeState(NodeStatus.REBOOTING, failures=self.state.failures)
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         if process.stdin is not None:

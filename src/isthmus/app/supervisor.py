@@ -6,15 +6,22 @@ import asyncio
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from isthmus.app.node_call import call_node
 from isthmus.app.node_process import NodeProcess, NodeProcessOptions
 from isthmus.clock import Clock
 from isthmus.control.authorities import renew_node_certificate
+from isthmus.control.failures import node_unavailable
 from isthmus.control.layout import EnvironmentLayout
 from isthmus.control.nodes import NodeState, NodeStatus, node_settings
 from isthmus.control.records import Deployment, DeploymentRecords, WantedState
-from isthmus.control.trust import write_trusted_folder
+from isthmus.control.trust_files import write_trust_files
+from isthmus.control.trust_records import (
+    NoTrustRelationships,
+    TrustRelationship,
+    TrustRelationshipRecords,
+)
 from isthmus.door.routing import NodeAddress
 from isthmus.settings import EnvironmentSettings, NodeSettings
 
@@ -37,10 +44,13 @@ class Supervisor:
         socket_folder: Path,
         options: NodeProcessOptions,
         clock: Clock,
+        relationships: TrustRelationshipRecords | None = None,
     ) -> None:
         self._settings = settings
         self._layout = EnvironmentLayout(settings.directory)
         self._records = records
+        self._relationships: TrustRelationshipRecords = relationships or NoTrustRelationships()
+        self._known_relationships: tuple[TrustRelationship, ...] = ()
         self._socket_folder = socket_folder
         self._options = options
         self._clock = clock
@@ -93,6 +103,13 @@ class Supervisor:
         if running is not None:
             await asyncio.wait({running})
 
+    async def call(self, deployment_id: str, method: str, path: str, body: Any = None) -> Any:
+        """Ask the node something in the platform's own name; see :meth:`isthmus.control.nodes.Nodes.call`."""
+        node = self._nodes.get(deployment_id)
+        if node is None or node.state.status is not NodeStatus.STARTED:
+            raise node_unavailable(deployment_id)
+        return await call_node(node.settings.control_socket_path, deployment_id, method, path, body)
+
     def exists(self, cluster_id: str) -> bool:
         """Answer whether a deployment has this cluster id."""
         return cluster_id in self._id_of_cluster
@@ -108,7 +125,25 @@ class Supervisor:
         """Start what is wanted and does not run, stop what runs and is not wanted."""
         # One at a time: records read before those of another must not be acted on after.
         async with self._reconciling:
-            self._compare(await self._records.all())
+            found = await self._records.all()
+            self._known_relationships = await self._relationships.all()
+            await asyncio.to_thread(self._refresh_files, found)
+            self._compare(found)
+
+    def _refresh_files(self, found: tuple[Deployment, ...]) -> None:
+        """Have every folder say what is trusted now, and hold a certificate that is valid for long enough."""
+        for deployment in found:
+            try:
+                if self._layout.deployment(deployment.id).directory.exists():
+                    self._refresh(deployment)
+            except Exception:  # one broken folder must not keep the others from being looked after
+                logger.exception("deployment's files not renewed", extra={"deployment": deployment.id})
+
+    def _refresh(self, deployment: Deployment) -> None:
+        # The folder follows the record, also where a crash came between the two.
+        write_trust_files(self._settings, deployment, self._known_relationships)
+        if renew_node_certificate(self._settings, deployment, datetime.now(UTC)):
+            logger.info("node certificate issued anew", extra={"deployment": deployment.id})
 
     def _compare(self, found: tuple[Deployment, ...]) -> None:
         self._deployments = {deployment.id: deployment for deployment in found}
@@ -122,10 +157,7 @@ class Supervisor:
     def _start(self, deployment_id: str) -> None:
         def settings() -> NodeSettings:
             deployment = self._deployments[deployment_id]
-            renew_node_certificate(self._settings, deployment, datetime.now(UTC))
-            # The folder follows the record, also where a crash came between the two.
-            trusted = self._layout.deployment(deployment_id).trusted
-            write_trusted_folder(trusted, deployment.trusted_authorities)
+            self._refresh(deployment)
             return node_settings(self._settings, deployment, self._socket_folder)
 
         try:

@@ -20,6 +20,7 @@ from isthmus.control.certificates import (
 from isthmus.control.layout import CertificateFiles, EnvironmentLayout
 from isthmus.control.private_files import make_private_directory, write_private
 from isthmus.control.records import Deployment
+from isthmus.control.tls_chains import keeps_uploaded_chain
 from isthmus.settings import EnvironmentSettings
 
 #: a certificate is issued anew once less than this is left of it
@@ -40,7 +41,7 @@ class PublishedAuthority:
 def published_transport_authorities(layout: EnvironmentLayout) -> tuple[PublishedAuthority, ...]:
     """Answer the transport authorities that are, were or will be in use; the active one first."""
     settle_transport_authority(layout)
-    published = []
+    published: list[PublishedAuthority] = []
     for active, path in transport_authority_files(layout):
         try:
             pem = path.read_text()
@@ -77,6 +78,8 @@ def renew_server_certificates(settings: EnvironmentSettings, now: datetime) -> t
     renewed = []
     for name in (PROXY, UI):
         files = layout.server(name)
+        if keeps_uploaded_chain(layout, name):
+            continue
         if _is_due(files, authority, now, names):
             _write(files, issue_server_certificate(authority, names, now))
             renewed.append(name)

@@ -14,12 +14,12 @@ def deployment_not_found(deployment_id: str) -> Failure:
     )
 
 
-def resource_not_found(deployment_id: str, ref_id: str) -> Failure:
+def resource_not_found(deployment_id: str, ref_id: str, kind: str = "elasticsearch") -> Failure:
     """Answer the failure for a resource that a deployment does not have (404)."""
     return Failure(
         FailureKind.NOT_FOUND,
         "deployments.deployment_resource_not_found",
-        f"deployment [{deployment_id}] has no elasticsearch resource [{ref_id[:64]}]",
+        f"deployment [{deployment_id}] has no {kind[:64]} resource [{ref_id[:64]}]",
     )
 
 
@@ -33,3 +33,21 @@ def invalid_field(field: str, reason: str, code: str = "root.invalid_data") -> F
 def unauthenticated(reason: str) -> Failure:
     """Answer the failure of a caller without valid credentials (401)."""
     return Failure(FailureKind.UNAUTHENTICATED, "root.unauthenticated", reason)
+
+
+def template_not_found(template_id: str) -> Failure:
+    """Answer the failure for a deployment template that does not exist (404)."""
+    return Failure(
+        FailureKind.NOT_FOUND,
+        "templates.template_not_found",
+        f"no deployment template has the id [{template_id[:64]}]",
+    )
+
+
+def node_unavailable(deployment_id: str) -> Failure:
+    """Answer the failure for a deployment whose node does not answer the platform (503)."""
+    return Failure(
+        FailureKind.UNAVAILABLE,
+        "deployments.node_unavailable",
+        f"deployment [{deployment_id}] does not answer: it is stopped, or about to start",
+    )

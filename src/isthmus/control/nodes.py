@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from isthmus.control.failures import node_unavailable
 from isthmus.control.layout import EnvironmentLayout
 from isthmus.control.records import Deployment
 from isthmus.settings import EnvironmentSettings, NodeSettings
@@ -26,10 +27,14 @@ class NodeStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """A status; the port of the node's own listener once it has started, if it has one."""
+    """A status; the port of the node's own listener once it has started, if it has one.
+
+    ``failures`` counts the starts in a row that the node did not survive.
+    """
 
     status: NodeStatus
     loopback_port: int | None = None
+    failures: int = 0
 
 
 class Nodes(Protocol):
@@ -51,6 +56,14 @@ class Nodes(Protocol):
         """Return once no process of that deployment runs (which its record must want)."""
         ...
 
+    async def call(self, deployment_id: str, method: str, path: str, body: Any = None) -> Any:
+        """Ask the deployment's data API something in the platform's own name; answer the parsed body.
+
+        Raises a failure of kind UNAVAILABLE where no node answers, NOT_FOUND for a 404, and INTERNAL
+        for what else the node refuses.
+        """
+        ...
+
 
 class NoNodes:
     """The nodes of an environment that is not being served: none runs."""
@@ -67,6 +80,10 @@ class NoNodes:
 
     async def stopped(self, deployment_id: str) -> None:
         """Do nothing."""
+
+    async def call(self, deployment_id: str, method: str, path: str, body: Any = None) -> Any:  # noqa: ARG002 - nobody is there to ask
+        """Raise that no node answers."""
+        raise node_unavailable(deployment_id)
 
 
 def node_settings(settings: EnvironmentSettings, deployment: Deployment, socket_folder: Path) -> NodeSettings:
@@ -94,6 +111,8 @@ def node_settings(settings: EnvironmentSettings, deployment: Deployment, socket_
         keystore_key_path=layout.keystore_key,
         handover_socket_path=socket_folder / f"{short_id}.door",
         local_socket_path=socket_folder / f"{short_id}.http",
+        control_socket_path=socket_folder / f"{short_id}.ctl",
+        audit_log_path=environment.audit_log(deployment.id),
         loopback_port=deployment.loopback_port,
         loopback_encrypted=deployment.loopback_encrypted,
     )

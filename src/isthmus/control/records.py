@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from isthmus.control.identity import REF_ID
+from isthmus.control.trust_records import TrustSettings
 from isthmus.exchange import JsonObject, Record
 
 
@@ -18,12 +19,13 @@ class WantedState(Enum):
     STOPPED = "stopped"
 
 
-class TrustedAuthority(Record, frozen=True, kw_only=True):
-    """One direct trust of type ``proxy``: authorities of another environment's servers (PEM)."""
+class RemoteCluster(Record, frozen=True, kw_only=True):
+    """Another deployment of this environment that a deployment has as a remote cluster."""
 
-    uid: str
-    name: str
-    certificates: tuple[str, ...]
+    deployment_id: str
+    ref_id: str
+    alias: str
+    skip_unavailable: bool = False
 
 
 class Deployment(Record, frozen=True, kw_only=True):
@@ -48,7 +50,9 @@ class Deployment(Record, frozen=True, kw_only=True):
     loopback_encrypted: bool = True
     request_id: str | None = None
     plan: JsonObject = {}
-    trusted_authorities: tuple[TrustedAuthority, ...] = ()
+    trust: TrustSettings = TrustSettings()
+    tags: tuple[tuple[str, str], ...] = ()
+    remote_clusters: tuple[RemoteCluster, ...] = ()
 
     def changed(self, now_milliseconds: int, **members: object) -> Deployment:
         """Answer the next revision, with these members replaced."""

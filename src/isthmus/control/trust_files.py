@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -13,9 +14,12 @@ from isthmus.control.identity import trust_pattern
 from isthmus.control.layout import EnvironmentLayout
 from isthmus.control.private_files import make_private_directory, write_private
 from isthmus.control.records import Deployment
+from isthmus.control.tls_chains import server_authorities
 from isthmus.control.trust_records import DirectTrust, DirectTrustType, TrustRelationship, TrustSettings
 from isthmus.security.certificate_trust import TransportTrust, TrustEntry
 from isthmus.settings import EnvironmentSettings
+
+_OWN_AUTHORITIES: Final = "environment.crt"
 
 
 def write_trust_files(
@@ -24,7 +28,8 @@ def write_trust_files(
     """Make the deployment's folder say what its record says; a file that says it already is left alone."""
     environment = EnvironmentLayout(settings.directory)
     layout = environment.deployment(deployment.id)
-    write_trusted_folder(layout.trusted, deployment.trust)
+    # Deployments of one environment can be one another's remote clusters without further ado.
+    write_trusted_folder(layout.trusted, deployment.trust, server_authorities(environment))
     own = tuple(each.pem for each in published_transport_authorities(environment))
     trust = transport_trust(settings, deployment.trust, own, {each.id: each for each in relationships})
     write_transport_trust(layout.transport_trust, trust)
@@ -70,14 +75,19 @@ def own_account_ids(settings: EnvironmentSettings) -> tuple[str, ...]:
     return tuple(each for each in (settings.account_id, settings.scope_id) if each is not None)
 
 
-def write_trusted_folder(folder: Path, trust: TrustSettings) -> None:
-    """Make the folder hold exactly the authorities of servers, one ``*.crt`` file an entry."""
+def write_trusted_folder(folder: Path, trust: TrustSettings, own: Sequence[str] = ()) -> None:
+    """Make the folder hold exactly the authorities of servers, one ``*.crt`` file an entry.
+
+    ``own`` are those of the environment itself.
+    """
     make_private_directory(folder)
     wanted = {
         _file_name(entry): "".join(entry.certificates).encode()
         for entry in trust.direct
         if entry.type is DirectTrustType.PROXY
     }
+    if own:
+        wanted[_OWN_AUTHORITIES] = "".join(own).encode()
     for name, content in wanted.items():
         _write_if_other(folder / name, content)
     for path in folder.glob("*.crt"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,13 +12,15 @@ import pytest
 
 from isthmus.app.initialise import initialise
 from isthmus.app.platform import open_database
+from isthmus.app.traffic_filters import build_traffic_filtering
 from isthmus.clock import SystemClock
+from isthmus.control.account import Account
 from isthmus.control.authorities import (
     renew_node_certificate,
     renew_server_certificates,
     server_names,
 )
-from isthmus.control.deployments import Deployments, NewDeployment
+from isthmus.control.deployments import DeploymentParts, Deployments, NewDeployment
 from isthmus.control.layout import EnvironmentLayout
 from isthmus.control.nodes import (
     NodeState,
@@ -28,13 +30,19 @@ from isthmus.control.nodes import (
     encode_node_settings,
     node_settings,
 )
+from isthmus.control.plans import Plans
 from isthmus.control.private_files import write_private
 from isthmus.control.records import WantedState
+from isthmus.control.trust_files import own_account_ids
 from isthmus.errors import Failure, FailureKind
 from isthmus.security.keystore import Keystore
 from isthmus.security.secret import Secret
 from isthmus.settings import EnvironmentKind, EnvironmentSettings
+from isthmus.store.database import Database
 from isthmus.store.environment_records import SqlDeploymentRecords
+from isthmus.store.plan_records import SqlPlanRecords
+from isthmus.store.platform_value_records import SqlPlatformValues
+from isthmus.store.trust_relationship_records import SqlTrustRelationshipRecords
 
 KEY = "cluster.remote.eu.credentials"
 
@@ -68,19 +76,36 @@ def nodes() -> RememberingNodes:
 
 
 @pytest.fixture
-async def records(settings: EnvironmentSettings) -> AsyncIterator[SqlDeploymentRecords]:
-    """Answer the environment's records."""
+def database(settings: EnvironmentSettings) -> Iterator[Database]:
+    """Answer the environment's database."""
     database = open_database(settings)
-    yield SqlDeploymentRecords(database)
+    yield database
     database.close()
 
 
 @pytest.fixture
+def records(database: Database) -> SqlDeploymentRecords:
+    """Answer the environment's records."""
+    return SqlDeploymentRecords(database)
+
+
+@pytest.fixture
 def deployments(
-    settings: EnvironmentSettings, records: SqlDeploymentRecords, nodes: RememberingNodes
+    settings: EnvironmentSettings,
+    database: Database,
+    records: SqlDeploymentRecords,
+    nodes: RememberingNodes,
 ) -> Deployments:
     """Answer the use cases."""
-    return Deployments(settings, records, nodes, SystemClock())
+    clock = SystemClock()
+    parts = DeploymentParts(
+        records=records,
+        plans=Plans(SqlPlanRecords(database), nodes, clock),
+        filters=build_traffic_filtering(settings, database, records, clock).use_cases,
+        account=Account(own_account_ids(settings)[0], SqlPlatformValues(database)),
+        relationships=SqlTrustRelationshipRecords(database),
+    )
+    return Deployments(settings, parts, nodes, clock)
 
 
 async def test_a_new_deployment_has_all_that_its_node_needs(

@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 import uvloop
+from cloud_api_client import client_, template_
+
+__all__ = ["client_", "template_"]  # fixtures: the platform API without a server
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

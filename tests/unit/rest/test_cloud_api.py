@@ -4,126 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
+from cloud_api_client import PORTS, Client, basic, create, info_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from isthmus.app.initialise import Initialised, initialise
-from isthmus.app.platform import build_platform, open_database
-from isthmus.clock import SystemClock
 from isthmus.control.layout import EnvironmentLayout
-from isthmus.control.nodes import NoNodes
-from isthmus.rest.cloud.api import CloudApi
 from isthmus.rest.http import Request
-from isthmus.settings import COMPATIBLE_VERSION, EnvironmentKind, Ports
-from isthmus.store.environment_records import SqlDeploymentRecords
+from isthmus.settings import COMPATIBLE_VERSION
 
 KEY = "cluster.remote.eu.credentials"
-PORTS = Ports(platform=1, data=2, transport=3, remote_cluster=4)
-
-
-@dataclass
-class Answer:
-    """A response, parsed."""
-
-    status: int
-    body: Any
-    headers: dict[str, str]
-
-    @property
-    def code(self) -> str:
-        """The code of the one error; checks the shape of errors on the way."""
-        (error,) = self.body["errors"]
-        assert set(error) <= {"code", "message", "fields"}
-        assert error["message"]
-        assert self.headers["x-cloud-error-codes"] == error["code"]
-        return str(error["code"])
-
-
-class Client:
-    """Calls the API without a server."""
-
-    def __init__(self, made: Initialised, api: CloudApi, trusted: CloudApi) -> None:
-        self.made = made
-        self.api = api
-        self.trusted = trusted
-
-    async def call(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        content: bytes | None = None,
-        parameters: dict[str, str] | None = None,
-    ) -> Answer:
-        """Call as the local command line does: without credentials."""
-        if content is None:
-            content = b"" if body is None else json.dumps(body).encode()
-        request = Request(method, f"/api/v1{path}", parameters or {}, body=content)
-        return _parsed(await self.trusted.handle(request))
-
-    async def as_user(self, method: str, path: str, authorization: str, body: Any = None) -> Answer:
-        """Call with that header, as over the network."""
-        headers = {"authorization": authorization} if authorization else {}
-        content = b"" if body is None else json.dumps(body).encode()
-        return _parsed(await self.api.handle(Request(method, path, {}, headers, content)))
-
-    @property
-    def basic(self) -> str:
-        """The administrator's header."""
-        return basic("admin", self.made.admin_password)
-
-
-def basic(username: str, password: str) -> str:
-    """Answer the header for these."""
-    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
-
-
-def _parsed(response: Any) -> Answer:
-    assert response.content_type == "application/json"
-    return Answer(response.status, json.loads(response.body), dict(response.headers))
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Initialised:
-    """Answer a new environment, to be copied: making one takes a while."""
-    return initialise(tmp_path_factory.mktemp("cloud") / "ece", EnvironmentKind.ENTERPRISE)
-
-
-@pytest.fixture
-async def client(template: Initialised, tmp_path: Path) -> AsyncIterator[Client]:
-    """Answer a client of a new enterprise environment, no node of which runs."""
-    directory = shutil.copytree(template.settings.directory, tmp_path / "ece")
-    made = Initialised(
-        msgspec.structs.replace(template.settings, directory=directory), template.admin_password
-    )
-    database = open_database(made.settings)
-    records = SqlDeploymentRecords(database)
-    platform = build_platform(made.settings, PORTS, records, NoNodes(), SystemClock())
-    yield Client(made, platform.api, platform.trusted_api)
-    database.close()
-
-
-async def create(client: Client, **members: Any) -> dict[str, Any]:
-    """Make a deployment and answer the reply."""
-    answer = await client.call("POST", "/deployments", {"name": "logs", **members})
-    assert answer.status == 201, answer.body
-    assert isinstance(answer.body, dict)
-    return answer.body
-
-
-async def info_of(client: Client, deployment_id: str) -> Any:
-    """Answer the info of the deployment's resource, with its settings."""
-    answer = await client.call("GET", f"/deployments/{deployment_id}", parameters={"show_settings": "true"})
-    return answer.body["resources"]["elasticsearch"][0]["info"]
 
 
 @pytest.mark.parametrize(
@@ -227,7 +119,7 @@ async def test_both_forms_of_a_path_are_served(client: Client) -> None:
     """With the region and without, and with slashes to spare."""
     for path in ("/platform", "/regions/ece-region/platform", "//platform", "/platform/"):
         answer = await client.call("GET", path)
-        assert (answer.status, answer.body["regions"]) == (200, ["ece-region"])
+        assert (answer.status, answer.body["regions"]) == (200, [{"region_id": "ece-region"}])
 
 
 async def test_a_deployment_is_created_and_told(client: Client) -> None:
@@ -244,11 +136,13 @@ async def test_a_deployment_is_created_and_told(client: Client) -> None:
     listed = (await client.call("GET", "/deployments")).body["deployments"]
     assert [each["id"] for each in listed] == [made["id"]]
     assert "credentials" not in listed[0]["resources"][0]
+    client.nodes.starts(made["id"])
+    await client.platform.plans.settle()
     details = await client.call("GET", f"/deployments/{made['id']}", parameters={"show_plans": "true"})
     assert details.headers["x-cloud-resource-version"] == "1"
     told = details.body["resources"]["elasticsearch"][0]
     info = told["info"]
-    assert (info["status"], info["healthy"], info["cluster_id"]) == ("stopped", False, resource["id"])
+    assert (info["status"], info["healthy"], info["cluster_id"]) == ("started", True, resource["id"])
     assert info["metadata"]["endpoint"] == f"{resource['id']}.enterprise.localhost"
     assert info["metadata"]["ports"]["https"] == PORTS.data
     assert info["plan_info"]["current"]["plan"]["elasticsearch"]["version"] == COMPATIBLE_VERSION
@@ -285,13 +179,13 @@ async def test_a_payload_of_the_official_clients_is_taken(client: Client) -> Non
     resources = {"elasticsearch": [resource], "kibana": None, "apm": [], "integrations_server": None}
     made = await create(client, resources=resources, settings={}, metadata=None)
     info = await info_of(client, made["id"])
-    assert info["plan_info"]["current"]["plan"] == plan
+    assert info["plan_info"]["pending"]["plan"] == plan
     assert info["settings"]["trust"]["direct"][0]["name"] == "ech"
     assert "abc" not in json.dumps(info)
     keystore = await client.call("GET", f"/deployments/{made['id']}/elasticsearch/_main/keystore")
     assert keystore.body == {"secrets": {KEY: {"as_file": False}}}
     folder = EnvironmentLayout(client.made.settings.directory).deployment(made["id"]).trusted
-    assert [path.read_text() for path in folder.iterdir()] == [pem]
+    assert {path.read_text() for path in folder.iterdir()} == {pem}  # its own environment's, and this one
 
 
 async def test_a_repeated_request_is_answered_with_202(client: Client) -> None:
@@ -308,7 +202,7 @@ async def test_a_request_is_only_validated_on_demand(client: Client) -> None:
     """Nothing is made, and what is wrong is told."""
     parameters = {"validate_only": "true"}
     assert (await client.call("POST", "/deployments", {"name": "x"}, parameters=parameters)).status == 200
-    assert (await client.call("POST", "/deployments", {}, parameters=parameters)).status == 400
+    assert (await client.call("POST", "/deployments", {"nmae": "x"}, parameters=parameters)).status == 400
     assert (await client.call("GET", "/deployments")).body == {"deployments": []}
 
 
@@ -322,14 +216,22 @@ def elasticsearch(**members: Any) -> dict[str, Any]:
     [
         ([], "(whole)"),
         ("text", "(whole)"),
-        ({}, "name"),
         ({"name": ""}, "name"),
         ({"name": ["x"]}, "name"),
         ({"name": "x", "nmae": "y"}, "nmae"),
         ({"name": "x", "alias": "y"}, "alias"),
         ({"name": "x", "region": "us-east-1"}, "region"),
         ({"name": "x", "version": "8.0.0"}, "version"),
-        ({"name": "x", "settings": {"observability": {}}}, "settings"),
+        ({"name": "x", "settings": {"observability": {"logging": {}}}}, "settings.observability"),
+        ({"name": "x", "settings": {"autoscaling_enabled": True}}, "settings.autoscaling_enabled"),
+        ({"name": "x", "settings": {"typo": 1}}, "settings.typo"),
+        ({"name": "x", "settings": []}, "settings"),
+        ({"name": "x", "metadata": {"hidden": True}}, "metadata.hidden"),
+        ({"name": "x", "metadata": {"tags": [{"key": "", "value": "y"}]}}, "metadata.tags[0].key"),
+        (
+            {"name": "x", "settings": {"traffic_filter_settings": {"rulesets": ["none"]}}},
+            "settings.traffic_filter_settings.rulesets[0]",
+        ),
         ({"name": "x", "resources": []}, "resources"),
         ({"name": "x", "resources": {"kibana": [{}]}}, "resources.kibana"),
         ({"name": "x", "resources": {"logstash": []}}, "resources.logstash"),
@@ -340,6 +242,42 @@ def elasticsearch(**members: Any) -> dict[str, Any]:
         (elasticsearch(region="x"), "resources.elasticsearch[0].region"),
         (elasticsearch(plan="x"), "resources.elasticsearch[0].plan"),
         (elasticsearch(plan={"elasticsearch": "x"}), "resources.elasticsearch[0].plan.elasticsearch"),
+        (elasticsearch(plan={"typo": 1}), "resources.elasticsearch[0].plan.typo"),
+        (
+            elasticsearch(plan={"autoscaling_enabled": True}),
+            "resources.elasticsearch[0].plan.autoscaling_enabled",
+        ),
+        (elasticsearch(plan={"cluster_topology": {}}), "resources.elasticsearch[0].plan.cluster_topology"),
+        (
+            elasticsearch(plan={"cluster_topology": [{"size": 1, "tpyo": 2}]}),
+            "resources.elasticsearch[0].plan.cluster_topology[0].tpyo",
+        ),
+        (
+            elasticsearch(plan={"cluster_topology": [{"elasticsearch": {"user_settings_yaml": "a: b"}}]}),
+            "resources.elasticsearch[0].plan.cluster_topology[0].elasticsearch.user_settings_yaml",
+        ),
+        (
+            elasticsearch(plan={"elasticsearch": {"user_settings_json": {"a": 1}}}),
+            "resources.elasticsearch[0].plan.elasticsearch.user_settings_json",
+        ),
+        (
+            elasticsearch(plan={"transient": {"restore_snapshot": {"snapshot_name": "x"}}}),
+            "resources.elasticsearch[0].plan.transient.restore_snapshot",
+        ),
+        (
+            elasticsearch(plan={"deployment_template": {"id": 5}}),
+            "resources.elasticsearch[0].plan.deployment_template.id",
+        ),
+        (
+            elasticsearch(plan={"deployment_template": {"id": "x" * 200_000}}),
+            "resources.elasticsearch[0].plan",
+        ),
+        (
+            elasticsearch(
+                plan={"transient": {"remote_clusters": {"resources": [{"deployment_id": "f" * 32}]}}}
+            ),
+            "resources.elasticsearch[0].plan.transient.remote_clusters.resources[0].alias",
+        ),
         (
             elasticsearch(plan={"elasticsearch": {"version": "7.17.0"}}),
             "resources.elasticsearch[0].plan.elasticsearch.version",
@@ -348,7 +286,7 @@ def elasticsearch(**members: Any) -> dict[str, Any]:
         (elasticsearch(settings={"typo": 1}), "resources.elasticsearch[0].settings.typo"),
         (
             elasticsearch(settings={"trust": {"accounts": [{}]}}),
-            "resources.elasticsearch[0].settings.trust.accounts",
+            "resources.elasticsearch[0].settings.trust.accounts[0].account_id",
         ),
         (
             elasticsearch(settings={"keystore_contents": {}}),
@@ -380,7 +318,7 @@ async def test_a_body_that_is_no_json(client: Client, content: bytes) -> None:
     [
         ("GET", "/deployments", {"q": "x"}),
         ("GET", "/platform", {"show": "x"}),
-        ("POST", "/deployments", {"template_id": "x"}),
+        ("POST", "/deployments", {"template": "x"}),
         ("POST", "/deployments", {"request_id": "short"}),
         ("GET", "/deployments/{id}", {"show_plan": "true"}),
         ("GET", "/deployments/{id}", {"show_plans": "maybe"}),

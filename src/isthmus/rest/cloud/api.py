@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
-from isthmus.control.administrator import Administrator
-from isthmus.control.failures import unauthenticated
-from isthmus.errors import Failure, FailureKind, illegal_argument
+from isthmus.errors import Failure, FailureKind
+from isthmus.rest.cloud.authentication import CloudAuthenticator
 from isthmus.rest.cloud.errors import cloud_failure_response
+from isthmus.rest.cloud.openapi import FREE
+from isthmus.rest.cloud.routes import CloudCall, CloudRouter, Handler, refuse_other_parameters
 from isthmus.rest.http import Request, Response
-from isthmus.rest.routing import Router
+
+__all__ = ["PREFIX", "CloudApi", "CloudCall", "CloudRouter", "Handler"]
 
 logger = logging.getLogger(__name__)
 
 PREFIX: Final = "/api/v1"
-
-
-@dataclass(frozen=True, slots=True)
-class CloudCall:
-    """A request that was authenticated, with its path's parameters."""
-
-    request: Request
-    path_parameters: Mapping[str, str]
-
-    def allow_parameters(self, *names: str) -> None:
-        """Return if the query string has no other parameters; raises a 400 failure that names one."""
-        for name in self.request.parameters:
-            if name not in names:
-                raise illegal_argument(f"unknown query parameter [{name[:100]}]")
-
-
-Handler = Callable[[CloudCall], Awaitable[Response]]
-CloudRouter = Router[Handler]
 
 
 class CloudApi:
@@ -49,10 +29,10 @@ class CloudApi:
     """
 
     def __init__(
-        self, router: CloudRouter, administrator: Administrator, region: str, *, trusted: bool = False
+        self, router: CloudRouter, authenticator: CloudAuthenticator, region: str, *, trusted: bool = False
     ) -> None:
         self._router = router
-        self._administrator = administrator
+        self._authenticator = authenticator
         self._region = region
         self._trusted = trusted
 
@@ -98,6 +78,8 @@ class CloudApi:
             )
             refusal = cloud_failure_response(failure)
             return Response(refusal.status, refusal.body, headers=(*refusal.headers, ("Allow", methods)))
+        if found.parameters is not None:
+            refuse_other_parameters(request, found.parameters)
         return await found.handler(CloudCall(request, found.path_parameters))
 
     def _plain_path(self, path: str) -> str | None:
@@ -115,34 +97,12 @@ class CloudApi:
         return slash + below
 
     async def _authenticate_unless_free(self, request: Request) -> None:
-        """Return if the caller may come in; signing in is free to all."""
-        is_login = request.method == "POST" and request.path.endswith("/users/auth/_login")
-        if not self._trusted and not (is_login and self._plain_path(request.path) == "/users/auth/_login"):
-            await self._authenticate(request.headers.get("authorization", ""))
+        """Return if the caller may come in; signing in, and learning how, is free to all."""
+        if not self._trusted and not self._is_free(request):
+            await self._authenticator.authenticate(request)
 
-    async def _authenticate(self, header: str) -> None:
-        scheme, _, credentials = header.partition(" ")
-        if scheme.lower() == "basic":
-            username, password = _basic_credentials(credentials)
-            await self._administrator.verify_password(username, password)
-        elif scheme.lower() == "bearer":
-            self._administrator.verify_token(credentials.strip())
-        elif scheme.lower() == "apikey":
-            raise unauthenticated("platform API keys are not supported; use Basic or a token from _login")
-        else:
-            raise unauthenticated("the request has no credentials")
-
-
-def bearer_token(request: Request) -> str:
-    """Answer the token that a request was authenticated with, empty where it was in another way."""
-    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-    return credentials.strip() if scheme.lower() == "bearer" else ""
-
-
-def _basic_credentials(credentials: str) -> tuple[str, str]:
-    try:
-        decoded = base64.b64decode(credentials.strip(), validate=True).decode()
-    except (binascii.Error, ValueError):
-        raise unauthenticated("the Basic credentials are not base64 of UTF-8 text") from None
-    username, _, password = decoded.partition(":")
-    return username, password
+    def _is_free(self, request: Request) -> bool:
+        try:
+            return (request.method, self._plain_path(request.path)) in FREE
+        except Failure:  # another region: those who are known are told so
+            return False

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from isthmus.control.deployments import Created
 from isthmus.control.nodes import NodeState, NodeStatus
+from isthmus.control.plans import PlanAttempt
 from isthmus.control.records import Deployment
 from isthmus.control.trust import trust_of
+from isthmus.rest.cloud.moments import rfc3339
+from isthmus.rest.cloud.plan_rendering import PlanView, plan_info
 from isthmus.settings import EnvironmentSettings, Ports
 
 _EMPTY_KINDS: Final = ("kibana", "apm", "appsearch", "enterprise_search", "integrations_server")
@@ -26,10 +28,21 @@ class Surroundings:
     state_of: Callable[[str], NodeState]
 
 
-def rfc3339(milliseconds: int) -> str:
-    """Answer a moment as ``2026-01-31T12:00:00.000Z``."""
-    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+@dataclass(frozen=True, slots=True)
+class Told:
+    """All that is told of a deployment: its record, its plans, the ids of its rule sets."""
+
+    deployment: Deployment
+    attempts: Sequence[PlanAttempt] = ()
+    rule_sets: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a caller asked to be shown of a deployment."""
+
+    plans: PlanView = field(default_factory=PlanView)
+    settings: bool = False
 
 
 def endpoint_of(deployment: Deployment, settings: EnvironmentSettings) -> str:
@@ -75,21 +88,20 @@ def updated_deployment(deployment: Deployment, around: Surroundings) -> dict[str
     }
 
 
-def deployment_details(
-    deployment: Deployment, around: Surroundings, *, with_plans: bool, with_settings: bool
-) -> dict[str, Any]:
+def deployment_details(told: Told, around: Surroundings, view: View) -> dict[str, Any]:
     """Answer ``GET /deployments/{id}``; settings and plans where they were asked for."""
+    deployment = told.deployment
     state = around.state_of(deployment.id)
-    resource = elasticsearch_resource(deployment, around, with_plans=with_plans, with_settings=with_settings)
+    resource = elasticsearch_resource(told, around, view)
     return {
         "id": deployment.id,
         "name": deployment.name,
         "healthy": _is_healthy(deployment, state),
         "resources": {"elasticsearch": [resource], **{kind: [] for kind in _EMPTY_KINDS}},
-        "settings": {"traffic_filter_settings": {"rulesets": []}},
+        "settings": {"traffic_filter_settings": {"rulesets": list(told.rule_sets)}},
         "metadata": {
             "last_modified": rfc3339(deployment.modified_milliseconds),
-            "tags": [],
+            "tags": [{"key": key, "value": value} for key, value in deployment.tags],
             "organization_id": around.settings.scope_id,
             "system_owned": False,
             "hidden": False,
@@ -98,10 +110,9 @@ def deployment_details(
     }
 
 
-def elasticsearch_resource(
-    deployment: Deployment, around: Surroundings, *, with_plans: bool, with_settings: bool
-) -> dict[str, Any]:
+def elasticsearch_resource(told: Told, around: Surroundings, view: View) -> dict[str, Any]:
     """Answer the one resource of a deployment with its state and addresses."""
+    deployment = told.deployment
     state = around.state_of(deployment.id)
     healthy = _is_healthy(deployment, state)
     info: dict[str, Any] = {
@@ -111,7 +122,7 @@ def elasticsearch_resource(
         "region": deployment.region,
         "healthy": healthy,
         "status": state.status.value,
-        "plan_info": _plan_info(deployment, healthy=healthy, with_plans=with_plans),
+        "plan_info": plan_info(told.attempts, view.plans, healthy=healthy),
         "metadata": _addresses(deployment, state, around),
         "topology": {"healthy": healthy, "instances": []},
         "elasticsearch": {"healthy": healthy, "blocking_issues": {"healthy": True, "cluster_level": []}},
@@ -121,8 +132,8 @@ def elasticsearch_resource(
         "external_links": [],
         "system_alerts": [],
     }
-    if with_settings:
-        info["settings"] = {"trust": trust_of(deployment.trusted_authorities)}
+    if view.settings:
+        info["settings"] = {"trust": trust_of(deployment.trust)}
     return {
         "ref_id": deployment.ref_id,
         "id": deployment.cluster_id,
@@ -144,25 +155,6 @@ def _resource_reference(deployment: Deployment, around: Surroundings) -> dict[st
 def _is_healthy(deployment: Deployment, state: NodeState) -> bool:
     """Answer whether the node does what its record wants."""
     return state.status.value == deployment.wanted.value
-
-
-def _plan_info(deployment: Deployment, *, healthy: bool, with_plans: bool) -> dict[str, Any]:
-    if not with_plans:
-        return {"healthy": healthy, "history": []}
-    attempt: dict[str, Any] = {
-        "healthy": True,
-        "plan_attempt_id": f"{deployment.id}-{deployment.revision}",
-        "attempt_start_time": rfc3339(deployment.modified_milliseconds),
-        "attempt_end_time": rfc3339(deployment.modified_milliseconds),
-        "plan": _plan(deployment),
-        "warnings": [],
-    }
-    return {"healthy": healthy, "current": attempt, "history": []}
-
-
-def _plan(deployment: Deployment) -> dict[str, Any]:
-    elasticsearch = {**deployment.plan.get("elasticsearch", {}), "version": deployment.version}
-    return {"cluster_topology": [], **deployment.plan, "elasticsearch": elasticsearch}
 
 
 def _addresses(deployment: Deployment, state: NodeState, around: Surroundings) -> dict[str, Any]:

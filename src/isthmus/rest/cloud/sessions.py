@@ -2,42 +2,75 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from isthmus.control.administrator import ADMINISTRATOR, Administrator
 from isthmus.control.failures import invalid_field
-from isthmus.errors import illegal_argument
-from isthmus.rest.cloud.api import CloudCall, CloudRouter, bearer_token
-from isthmus.rest.cloud.rendering import rfc3339
+from isthmus.errors import Failure, FailureKind, illegal_argument
+from isthmus.rest.cloud.authentication import bearer_token
+from isthmus.rest.cloud.moments import rfc3339
+from isthmus.rest.cloud.routes import CloudCall, CloudRouter
 from isthmus.rest.http import Response, json_response
+
+_USER: Final = {
+    "user_name": ADMINISTRATOR,
+    "builtin": True,
+    "security": {
+        "enabled": True,
+        "roles": ["ece_platform_admin"],
+        "permissions": [],
+        "security_realm": {"id": "native", "type": "native"},
+    },
+}
 
 
 def register(router: CloudRouter, administrator: Administrator) -> None:
     """Serve login, refresh, logout, and who one is."""
 
     async def log_in(call: CloudCall) -> Response:
-        call.allow_parameters()
+        """Sign in with a password; the answer has a token for an hour."""
         username, password = _parse_login(call.request.json())
         return _token(await administrator.log_in(username, password))
 
     async def refresh(call: CloudCall) -> Response:
-        call.allow_parameters()
+        """Get a new token in place of the one that the request shows."""
         return _token(administrator.refresh(bearer_token(call.request)))
 
     async def log_out(call: CloudCall) -> Response:
-        call.allow_parameters()
+        """Give back the token that the request shows."""
         administrator.log_out(bearer_token(call.request))
         return json_response({})
 
-    async def user(call: CloudCall) -> Response:
-        call.allow_parameters()
-        security = {"enabled": True, "roles": ["ece_platform_admin"], "permissions": [], "security_realm": {}}
-        return json_response({"user_name": ADMINISTRATOR, "builtin": True, "security": security})
+    async def methods(_call: CloudCall) -> Response:
+        """Show how one can sign in."""
+        return json_response({"password": True, "saml": False, "openid": False, "sso_methods": []})
 
-    router.add("POST", "/users/auth/_login", log_in)
-    router.add("POST", "/users/auth/_refresh", refresh)
-    router.add("POST", "/users/auth/_logout", log_out)
-    router.add("GET", "/user", user)
+    async def authentication(_call: CloudCall) -> Response:
+        """Show how the caller is signed in."""
+        return json_response(
+            {"has_elevated_permissions": True, "refresh_token_url": "/api/v1/users/auth/_refresh"}
+        )
+
+    async def user(call: CloudCall) -> Response:
+        """Show the user: there is the administrator."""
+        named = call.path_parameters.get("user_name", ADMINISTRATOR)
+        if named != ADMINISTRATOR:
+            reason = f"no user [{named[:64]}] here; there is [{ADMINISTRATOR}]"
+            raise Failure(FailureKind.NOT_FOUND, "users.user_not_found", reason)
+        return json_response(_USER)
+
+    async def users(_call: CloudCall) -> Response:
+        """List the users: there is the administrator."""
+        return json_response({"users": [_USER]})
+
+    router.add("POST", "/users/auth/_login", log_in, ())
+    router.add("POST", "/users/auth/_refresh", refresh, (), takes_body=False)
+    router.add("POST", "/users/auth/_logout", log_out, (), takes_body=False)
+    router.add("GET", "/users/auth", authentication, ())
+    router.add("GET", "/users/auth/methods", methods, ())
+    router.add("GET", "/user", user, ())
+    router.add("GET", "/users", users, ("include_disabled",))
+    router.add("GET", "/users/{user_name}", user, ())
 
 
 def _parse_login(body: Any) -> tuple[str, str]:

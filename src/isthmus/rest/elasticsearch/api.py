@@ -49,6 +49,10 @@ class DataApi:
         self._router = router
         self._authenticator = authenticator
 
+    def for_callers_of(self, authenticator: Authenticates) -> DataApi:
+        """Answer the same API for callers who are known in another way."""
+        return DataApi(self._router, authenticator)
+
     async def handle(self, request: Request) -> Response:
         """Answer the request. Raises nothing but :class:`asyncio.CancelledError`."""
         begin_trace(request.headers)  # what is asked of remote clusters for it can be found again there
