@@ -197,7 +197,7 @@ class _ConnectionByServerName(http.client.HTTPConnection):
         self.sock = context.wrap_socket(self.sock, server_hostname=self._deployment.server_name)
 
 
-def until(condition: Callable[[], Any], what: str, timeout_seconds: float = 15.0) -> Any:
+def until(condition: Callable[[], Any], what: str, timeout_seconds: float = 30.0) -> Any:
     """Answer the condition's value as soon as it is true; fails the test when that takes too long."""
     deadline = time.monotonic() + timeout_seconds
     while True:

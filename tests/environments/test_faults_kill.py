@@ -118,9 +118,9 @@ def test_a_remote_node_that_is_stopped_is_not_waited_for(pair: Pair) -> None:
     os.kill(node, signal.SIGSTOP)
     try:
         with searching(pair.local, f"{pair.path}?timeout=1s", {"size": 0}) as load:
-            until(lambda: not pair.connected(), "the silence to be noticed", 30)
+            until(lambda: not pair.connected(), "the silence to be noticed")
             given_up = time.monotonic()
-            until(lambda: len(load.since(given_up)) > 5, "searches without it", 30)
+            until(lambda: len(load.since(given_up)) > 5, "searches without it")
         assert load.slowest_seconds() < _LONGEST_SECONDS
         for outcome in load.outcomes:
             assert _is_skipped_with_a_reason(outcome, pair.remote.alias), outcome
@@ -129,7 +129,7 @@ def test_a_remote_node_that_is_stopped_is_not_waited_for(pair: Pair) -> None:
         assert pair.local.client.call("GET", "/")["tagline"]
     finally:
         os.kill(node, signal.SIGCONT)
-    until(pair.connected, "the link to heal", 30)
+    until(pair.connected, "the link to heal")
     assert pair.found() == _HERE + _THERE
 
 
@@ -147,7 +147,7 @@ def test_a_stopped_remote_is_an_error_where_configured(pair: Pair) -> None:
         pair.skip_unavailable(None)
     assert status == 504
     assert pair.remote.alias in answer["error"]["reason"]
-    until(lambda: pair.connected() and pair.found() == _HERE + _THERE, "the link to heal", 30)
+    until(lambda: pair.connected() and pair.found() == _HERE + _THERE, "the link to heal")
 
 
 def test_rotating_the_key_under_load_loses_no_request(pair: Pair) -> None:
@@ -216,7 +216,7 @@ def test_a_whole_environment_killed_and_started_again_heals_without_a_request(pa
             patch.setenv(f"ISTHMUS_PORTS_{name.upper()}", str(port))
         again = ServingProcess.start(directory)
     try:
-        until(pair.connected, "the link to heal", 30)
+        until(pair.connected, "the link to heal")
         assert pair.found() == _HERE + _THERE
     finally:
         again.ask_to_stop()
