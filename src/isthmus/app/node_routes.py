@@ -18,6 +18,7 @@ from isthmus.rest.elasticsearch import (
     cluster_settings,
     documents,
     documents_multi_get,
+    field_caps,
     index_settings,
     indices,
     indices_open_close,
@@ -26,6 +27,7 @@ from isthmus.rest.elasticsearch import (
     refresh,
     remote_diagnose,
     remote_info,
+    remote_privileges,
     resolve_cluster,
     root,
     search,
@@ -36,6 +38,7 @@ from isthmus.rest.elasticsearch import (
     security_roles,
     security_users,
     stats,
+    validate_query,
 )
 from isthmus.rest.elasticsearch.api import DataApi
 from isthmus.rest.elasticsearch.call import ElasticsearchRouter
@@ -67,10 +70,12 @@ def build_data_api(parts: NodeParts) -> DataApi:
         bulk,
         documents,
         documents_multi_get,
+        field_caps,
         index_settings,
         mappings,
         refresh,
         stats,
+        validate_query,
     ):
         module.register(router, engine)
     published = nodes.NodeIdentity(
@@ -99,6 +104,7 @@ def build_data_api(parts: NodeParts) -> DataApi:
     search.register(router, SearchCoordinator(engine, remotes))
     cluster_settings.register(router, parts.cluster_settings, remotes)
     remote_info.register(router, remotes)
+    remote_privileges.register(router, remotes)
     remote_diagnose.register(router, parts.doctor)
     resolve_cluster.register(router, engine, remotes, identity)
     secure_settings.register(router, remotes, identity)

@@ -17,6 +17,7 @@ from isthmus.rest.elasticsearch import (
     cluster,
     documents,
     documents_multi_get,
+    field_caps,
     index_settings,
     indices,
     indices_open_close,
@@ -25,6 +26,7 @@ from isthmus.rest.elasticsearch import (
     refresh,
     root,
     stats,
+    validate_query,
 )
 from isthmus.rest.elasticsearch.api import DataApi
 from isthmus.rest.elasticsearch.call import ElasticsearchRouter
@@ -128,6 +130,8 @@ class DataApiClient:
         documents_multi_get.register(router, self.engine)
         indices.register(router, self.engine, lambda: destructive_requires_name)
         indices_open_close.register(router, self.engine, lambda: destructive_requires_name)
+        field_caps.register(router, self.engine)
+        validate_query.register(router, self.engine)
         index_settings.register(router, self.engine)
         mappings.register(router, self.engine)
         aliases.register(router, self.engine)
