@@ -9,13 +9,20 @@ from typing import Any, Final, Protocol
 from isthmus.doctor.checks import diagnose
 from isthmus.doctor.findings import Diagnosis
 from isthmus.doctor.observations import KeystoreSeen, Observations, SettingsSeen
-from isthmus.doctor.observe import TIMEOUTS, Patient, observe
+from isthmus.doctor.observe import TIMEOUTS, observe
+from isthmus.doctor.talk import Patient
 from isthmus.errors import Failure
 from isthmus.names import ClusterAlias, parse_cluster_alias
 from isthmus.remotes.cluster_settings import ClusterSettingsService
 from isthmus.remotes.dialling import LinkContext
 from isthmus.remotes.records import Revealable
-from isthmus.remotes.settings import PREFIX, RemoteSettings, credentials_name, remotes_of
+from isthmus.remotes.settings import (
+    ALIAS_SETTING_NAMES,
+    PREFIX,
+    RemoteSettings,
+    credentials_name,
+    remotes_of,
+)
 from isthmus.remotes.tls_failures import Destination
 from isthmus.security.api_key_secrets import decode_credentials
 from isthmus.security.principal import Principal
@@ -138,8 +145,14 @@ class Doctor:
         return key, decoded[0] if decoded is not None else None
 
     def _keys(self, alias: str) -> tuple[str, ...]:
-        return tuple(key for key in self._settings.current.effective if key.startswith(f"{PREFIX}{alias}."))
+        return tuple(key for key in self._settings.current.effective if alias_of_or_none(key) == alias)
 
     def _aliases_with_settings(self) -> set[str]:
-        keys = self._settings.current.effective
-        return {key.removeprefix(PREFIX).partition(".")[0] for key in keys if key.startswith(PREFIX)}
+        aliases = map(alias_of_or_none, self._settings.current.effective)
+        return {alias for alias in aliases if alias is not None}
+
+
+def alias_of_or_none(key: str) -> str | None:
+    """Answer the alias that this setting is of; None for one of something else, or of all remotes."""
+    alias, _, name = key.removeprefix(PREFIX).partition(".")
+    return alias if key.startswith(PREFIX) and name in ALIAS_SETTING_NAMES else None

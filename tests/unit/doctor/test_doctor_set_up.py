@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from isthmus.cli.main import main
 from isthmus.doctor.access import not_reached
-from isthmus.doctor.doctor import Doctor
+from isthmus.doctor.doctor import Doctor, alias_of_or_none
 from isthmus.errors import Failure
 from isthmus.remotes.cluster_settings import ClusterSettingsService
 from isthmus.remotes.dialling import LinkContext
@@ -77,6 +79,28 @@ async def test_every_alias_with_settings_or_a_key_is_examined(tmp_path: Path) ->
     }
     assert "no-encoded-key" not in str(answer).replace("credentials-are-not-an-encoded-key", "")
     assert "secret" not in str(answer)
+
+
+@pytest.mark.parametrize(
+    ("key", "alias"),
+    [
+        ("cluster.remote.eu.proxy_address", "eu"),
+        ("cluster.remote.eu.transport.compress", "eu"),
+        ("cluster.remote.signing.certificate_authorities", None),
+        ("cluster.remote.initial_connect_timeout", None),
+        ("cluster.metadata.eu.mode", None),
+    ],
+)
+def test_the_alias_of_a_setting(key: str, alias: str | None) -> None:
+    """Settings of all remotes and of other things belong to no alias."""
+    assert alias_of_or_none(key) == alias
+
+
+def test_the_command_tells_that_it_cannot_run(tmp_path: Path) -> None:
+    """Exit status 2, and not the 1 of a finding, where there is no environment."""
+    result = CliRunner().invoke(main, ["doctor", str(tmp_path), "one", "--password-stdin"], input="x\n")
+    assert result.exit_code == 2
+    assert "is not an environment" in result.output
 
 
 async def test_a_node_without_remote_clusters_is_well(tmp_path: Path) -> None:
