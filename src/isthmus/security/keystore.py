@@ -34,7 +34,7 @@ _PRIVATE_MODE: Final = 0o600
 _MAXIMUM_FILE_BYTES: Final = 16 * 1024 * 1024
 _MAXIMUM_VALUE_CHARACTERS: Final = 16 * 1024
 _NAME: Final = re.compile(r"[A-Za-z0-9_\-.]+\Z")
-_REMOTE_CREDENTIALS: Final = re.compile(r"cluster\.remote\.(.*)\.credentials\Z")
+_REMOTE_CREDENTIALS: Final = re.compile(r"cluster\.remote\.(.*?)\.credentials(?:\.next)?\Z")
 
 _Signature: TypeAlias = tuple[int, int, int]
 
@@ -58,7 +58,8 @@ def check_setting_name(name: str) -> None:
     if match is None:
         raise illegal_argument(
             f"unknown secure setting [{name[:200]}] please check the spelling; "
-            "this version knows [cluster.remote.<alias>.credentials]"
+            "this version knows [cluster.remote.<alias>.credentials] and, for a rotation, "
+            "[cluster.remote.<alias>.credentials.next]"
         )
     parse_cluster_alias(match.group(1))
 
