@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from isthmus.app.node_traffic_filter import NodeTrafficFilter, asking_context
+from isthmus.app.node_traffic_filter import FilteredPorts, NodeTrafficFilter, asking_context
 from isthmus.control.addresses import parse_address_or_none
 from isthmus.control.certificates import (
     Credentials,
@@ -160,6 +160,30 @@ async def test_an_open_connection_is_cut_within_a_second(node: Node, certificate
     assert await asyncio.wait_for(transport[0].readuntil(b"192.0.2.7"), 5)
     for _, writer in opened:
         writer.close()
+
+
+@pytest.mark.parametrize(("before", "now"), [(CLOSED, ONLY_CLIENT), (ONLY_CLIENT, CLOSED)])
+async def test_what_is_handed_over_is_judged_by_the_file_of_that_moment(
+    node: Node, certificates: Certificates, before: TrafficFilter, now: TrafficFilter
+) -> None:
+    """Not by what the node saw when it last looked: the door may have let it in since."""
+    node.write(before)
+    known = NodeTrafficFilter(node.path)
+    assert known.may_come_in(PortKind.DATA, CLIENT) is not (before == CLOSED)
+    ports = FilteredPorts(node.server, known, certificates.server, lambda: certificates.server)
+    node.write(now)
+    mine, theirs = socket.socketpair()
+    serving = asyncio.create_task(ports.serve(PortKind.DATA, theirs, CLIENT, _Hello()))
+    try:
+        _, writer = await asyncio.open_connection(
+            sock=mine, ssl=certificates.client(), server_hostname="localhost"
+        )
+        writer.close()
+        connected = True
+    except OSError:
+        connected = False
+    await serving
+    assert connected is (now != CLOSED)
 
 
 async def test_a_connection_that_arrives_late_is_cut_after_its_handshake(

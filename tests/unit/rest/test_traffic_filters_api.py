@@ -27,7 +27,7 @@ from isthmus.rest.cloud.errors import cloud_failure_response
 from isthmus.rest.cloud.traffic_filters_bodies import parse_rule_set
 from isthmus.rest.cloud.traffic_filters_egress import EgressPublisher
 from isthmus.rest.http import Peer, Request, Response
-from isthmus.settings import EnvironmentKind, EnvironmentSettings
+from isthmus.settings import DoorSettings, EnvironmentKind, EnvironmentSettings
 from isthmus.store.database import Database, Line, sqlite_url
 from isthmus.store.environment_records import SqlDeploymentRecords
 
@@ -364,6 +364,39 @@ async def test_what_is_kept_holds_after_a_restart(client: Client) -> None:
     await client.filtering.book.refresh()
     assert (client.lets_in(OFFICE), client.lets_in(HOME)) == (True, False)
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_file_that_cannot_be_written_is_told(client: Client) -> None:
+    """The change is kept and the door follows it; repeating it mends the rest."""
+    rule_set_id = await client.create(OFFICE)
+    path = client.layout.deployment(LOGS).traffic_filter
+    path.mkdir()
+    refused = await client.associate(rule_set_id)
+    assert (refused.status, refused.code) == (500, "traffic_filter.not_applied")
+    guard = client.filtering.book.guard_of(CLUSTER_OF[LOGS])
+    assert guard.verdict(PortKind.DATA, parse_address_or_none(HOME)).is_denied
+    path.rmdir()
+    assert (await client.associate(rule_set_id)).status == 200
+    assert (client.lets_in(OFFICE), client.lets_in(HOME)) == (True, False)
+
+
+async def test_the_door_believes_the_load_balancers_of_the_settings(client: Client) -> None:
+    """And asks the book about everybody."""
+    door = DoorSettings(proxy_protocol_from=("10.0.0.0/8",), forwarded_for_from=("172.16.0.1",))
+    made = EnvironmentSettings(
+        directory=client.layout.directory,
+        kind=EnvironmentKind.ENTERPRISE,
+        domain="enterprise.localhost",
+        scope_id=SCOPE,
+        door=door,
+    )
+    admission = client.filtering.admission(made)
+    told = [parse_address_or_none(text) for text in ("10.1.2.3", "172.16.0.1")]
+    assert [admission.balancers.must_send_proxy_header(each) for each in told] == [True, False]
+    assert [admission.balancers.may_tell_clients(each) for each in told] == [False, True]
+    await client.associate(await client.create(OFFICE))
+    asked = [admission.is_denied(CLUSTER_OF[LOGS], parse_address_or_none(each)) for each in (OFFICE, HOME)]
+    assert asked == [False, True]
 
 
 async def test_a_deleted_deployment_takes_its_associations_along(client: Client) -> None:

@@ -40,6 +40,7 @@ class _Handlers:
         self._filters = filters
 
     async def list(self, call: CloudCall) -> Response:
+        """List the rule sets."""
         call.allow_parameters("include_associations", "region", "organization_id")
         region = call.request.parameters.get("region") or self._region
         organization = call.request.parameters.get("organization_id") or self._scope_id
@@ -54,11 +55,13 @@ class _Handlers:
         return json_response({"rulesets": rule_sets})
 
     async def create(self, call: CloudCall) -> Response:
+        """Make a rule set."""
         call.allow_parameters()
         wanted = parse_rule_set(call.request.json(), self._region, self._scope_id)
         return json_response({"id": (await self._filters.create(wanted)).id}, 201)
 
     async def get(self, call: CloudCall) -> Response:
+        """Tell a rule set."""
         call.allow_parameters("include_associations")
         rule_set = await self._filters.get(call.path_parameters["id"])
         if not boolean_parameter(call.request.parameters, "include_associations", default=False):
@@ -67,24 +70,28 @@ class _Handlers:
         return json_response(rule_set_json(rule_set, deployments.get(rule_set.id, ())))
 
     async def replace(self, call: CloudCall) -> Response:
+        """Put other rules and facts in the place of a rule set's."""
         call.allow_parameters("force")
         rule_set = await self._filters.get(call.path_parameters["id"])
         wanted = parse_rule_set(call.request.json(), self._region, self._scope_id)
         return json_response({"id": (await self._filters.replace(rule_set.id, wanted, _caller(call))).id})
 
     async def delete(self, call: CloudCall) -> Response:
+        """Remove a rule set."""
         call.allow_parameters("ignore_associations", "force")
         ignored = boolean_parameter(call.request.parameters, "ignore_associations", default=False)
         await self._filters.delete(call.path_parameters["id"], _caller(call), ignore_associations=ignored)
         return json_response({})
 
     async def associations(self, call: CloudCall) -> Response:
+        """List the deployments that have a rule set."""
         call.allow_parameters()
         rule_set = await self._filters.get(call.path_parameters["id"])
         deployments = await self._filters.deployments_by_rule_set()
         return json_response(associations_json(deployments.get(rule_set.id, ())))
 
     async def associate(self, call: CloudCall) -> Response:
+        """Let a rule set hold for a deployment."""
         call.allow_parameters("force")
         rule_set = await self._filters.get(call.path_parameters["id"])
         deployment_id = parse_association(call.request.json())
@@ -92,6 +99,7 @@ class _Handlers:
         return json_response({}, 201 if is_new else 200)
 
     async def dissociate(self, call: CloudCall) -> Response:
+        """Let a rule set no longer hold for a deployment."""
         call.allow_parameters("force")
         check_entity_type(call.path_parameters["type"], "association_type")
         await self._filters.dissociate(
@@ -100,6 +108,7 @@ class _Handlers:
         return json_response({})
 
     async def rule_sets_of(self, call: CloudCall) -> Response:
+        """List the rule sets of a deployment."""
         call.allow_parameters()
         check_entity_type(call.path_parameters["type"], "association_type")
         return json_response(
