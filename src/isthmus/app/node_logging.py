@@ -52,6 +52,8 @@ def log_as_json(stream: TextIO | None = None) -> None:
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    # Migrations tell of each of their plugins.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
     # An error while logging would print the record's arguments: a broken pipe is not worth that.
     logging.raiseExceptions = False

@@ -20,6 +20,7 @@ import zstandard
 from isthmus.errors import Failure, FailureKind
 from isthmus.exchange import Json, Record, SearchRequest
 from isthmus.names import IndicesOptions
+from isthmus.security.principal import RoleDescriptor
 from isthmus.security.remote_caller import RemoteSubject
 
 VERSION: Final = 1
@@ -60,6 +61,7 @@ class Action(Enum):
     SEARCH = "search"
     COUNT = "count"
     RESOLVE = "resolve"
+    ACCESS = "access"
 
     @property
     def path(self) -> str:
@@ -111,9 +113,15 @@ class Welcome(Record, frozen=True, kw_only=True):
 
 
 class Pong(Record, frozen=True, kw_only=True):
-    """A ping's answer: the node is there, and the key is still good."""
+    """A ping's answer: the node is there, and the key is still good. What is told of it may have changed.
+
+    ``key_id`` "" means that nothing is told of the key.
+    """
 
     cluster_id: str = ""
+    key_id: str = ""
+    key_name: str = ""
+    key_expires_milliseconds: int | None = None
 
 
 class SearchCall(Record, frozen=True, kw_only=True):
@@ -153,6 +161,22 @@ class ResolveAnswer(Record, frozen=True, kw_only=True):
     """Whether any open index matches."""
 
     matching_indices: bool
+
+
+class AccessCall(Record, frozen=True, kw_only=True):
+    """Asks what the key that it comes with gives."""
+
+
+class AccessAnswer(Record, frozen=True, kw_only=True):
+    """The access of the asking cluster's own key, for whoever wonders what its users may do here.
+
+    ``role`` is None where the cluster came without a key.
+    """
+
+    key_id: str = ""
+    key_name: str = ""
+    key_expires_milliseconds: int | None = None
+    role: RoleDescriptor | None = None
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()

@@ -24,6 +24,7 @@ from isthmus.security.principal import Principal
 #: where a request came in, or was decided on, in Elasticsearch's words
 REST: Final = "rest"
 TRANSPORT: Final = "transport"
+_ORDINARY: Final = frozenset({EventType.ACCESS_GRANTED, EventType.AUTHENTICATION_SUCCESS})
 _LONGEST_TEXT: Final = 1_000
 #: the W3C's traceparent: version, trace id, parent id, flags
 _TRACE_PARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
@@ -74,15 +75,25 @@ def audit_lines(
     request: AuditedRequest, notes: Notes, outcome: Outcome, settings: AuditSettings
 ) -> Iterator[JsonObject]:
     """Answer the lines of one request, without time and place: those that the settings want."""
+    if _is_ordinary(request, notes) and not any(settings.wants(event) for event in _ORDINARY):
+        return  # most requests: nothing is made that is thrown away
     origin = _origin(request)
-    for event, line in _events(request, notes, outcome, origin | _caller(notes)):
+    for event, line in _events(request, notes, outcome, origin | _caller(request, notes)):
         if settings.wants(event):
             yield line
     for change in notes.changes:
         if change.always or settings.wants(EventType.SECURITY_CONFIG_CHANGE):
-            yield _change(change) | origin | _caller(notes)
+            yield _change(change) | origin | _caller(request, notes)
     if notes.left_out and settings.enabled:
         yield _event(request.layer, "events_left_out") | origin | {"count": notes.left_out}
+
+
+def _is_ordinary(request: AuditedRequest, notes: Notes) -> bool:
+    """Tell whether somebody we know did here what they may do, and changed nothing of security."""
+    special = notes.authentication_failure or notes.changes or notes.sent or notes.left_out
+    acted_as = notes.principal is not None and notes.principal.run_by is not None
+    denied = any(decision.event not in _ORDINARY for decision in notes.decisions)
+    return request.layer == REST and not (special or acted_as or denied)
 
 
 def _events(
@@ -97,7 +108,7 @@ def _events(
     if failure is not None:
         members = _claimed(request, notes) | {"reason": failure.log_note or failure.reason}
         yield told(_failed_event(failure), request.layer, members)
-    if notes.principal is not None or notes.cluster_key is not None:
+    if notes.principal is not None or notes.cluster_key is not None or notes.cluster_certificate is not None:
         yield told(EventType.AUTHENTICATION_SUCCESS, request.layer, {})
     if notes.principal is not None and notes.principal.run_by is not None:
         yield told(EventType.RUN_AS_GRANTED, TRANSPORT, {})
@@ -105,7 +116,8 @@ def _events(
         yield told(decision.event, TRANSPORT, _decision(decision, tuple(names)))
     for sent in notes.sent:
         yield told(EventType.CROSS_CLUSTER_REQUEST_SENT, TRANSPORT, _sent(sent))
-    if _is_received(notes):
+    # Not what the other cluster asks for itself: handshakes, pings.
+    if request.layer == TRANSPORT and notes.principal is not None:
         yield told(EventType.CROSS_CLUSTER_REQUEST_RECEIVED, TRANSPORT, _received(notes, outcome))
 
 
@@ -182,11 +194,15 @@ def _origin(request: AuditedRequest) -> JsonObject:
     )
 
 
-def _caller(notes: Notes) -> JsonObject:
+def _caller(request: AuditedRequest, notes: Notes) -> JsonObject:
+    return _present({"origin.certificate": notes.cluster_certificate, **_who(request, notes)})
+
+
+def _who(request: AuditedRequest, notes: Notes) -> JsonObject:
     principal = notes.principal
     if principal is None:
         if notes.cluster_key is None:
-            return {}
+            return claimed_identity(request.authorization)
         key_id, name, owner = notes.cluster_key
         return {
             "authentication.type": "API_KEY",
@@ -253,11 +269,6 @@ def _sent(sent: SentRequest) -> JsonObject:
             "took_millis": sent.took_milliseconds,
         }
     )
-
-
-def _is_received(notes: Notes) -> bool:
-    """Tell whether another cluster asked on behalf of somebody: not of a handshake or ping of its own."""
-    return notes.principal is not None and notes.principal.subject is not None
 
 
 def _received(notes: Notes, outcome: Outcome) -> JsonObject:

@@ -66,6 +66,8 @@ class Notes:
     claimed_username: str | None = None
     #: the verified cross-cluster key of a request from another cluster: id, name, owner
     cluster_key: tuple[str, str, str] | None = None
+    #: the subject of the certificate that another cluster's node showed
+    cluster_certificate: str | None = None
     decisions: dict[Decision, dict[str, None]] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
     sent: list[SentRequest] = field(default_factory=list)
@@ -107,6 +109,13 @@ def note_cluster_key(key_id: str, name: str, owner: str) -> None:
     notes = _CURRENT.get()
     if notes is not None:
         notes.cluster_key = (key_id, name, owner)
+
+
+def note_cluster_certificate(subject: str) -> None:
+    """Note whose certificate another cluster came with."""
+    notes = _CURRENT.get()
+    if notes is not None:
+        notes.cluster_certificate = subject
 
 
 def note_authentication_failure(failure: Failure, username: str | None = None) -> None:

@@ -16,6 +16,7 @@ from isthmus.security.audit_notes import (
     note_authentication_failure,
     note_cluster_key,
     note_principal,
+    note_run_as_denied,
 )
 from isthmus.security.builtin_users import BUILT_IN_USERS, realm_of
 from isthmus.security.changes import Changes
@@ -91,6 +92,8 @@ class Authenticator:
         except Failure as failure:
             if failure.kind is FailureKind.UNAUTHENTICATED:
                 note_authentication_failure(failure)
+            else:  # noted by whoever verified it first, which may have been another request
+                note_run_as_denied(_AUTHENTICATE_ACTION, headers.get(RUN_AS_HEADER, ""))
             raise
         note_principal(principal)
         return principal

@@ -40,6 +40,11 @@ def remote_role_descriptors(
     return tuple(sets)
 
 
+def remote_descriptors(principal: Principal, alias: str) -> tuple[RoleDescriptor, ...]:
+    """Answer the same, one role for each role set, empty where it gives nothing there; raises nothing."""
+    return tuple(_remote_descriptor(roles, alias) for roles in principal.role_sets)
+
+
 def _remote_descriptor(roles: Iterable[RoleDescriptor], alias: str) -> RoleDescriptor:
     cluster: dict[str, None] = {}
     indices: dict[str, IndexPrivileges] = {}
