@@ -313,6 +313,9 @@ def test_who_may_ask(local: Side, remote: Side, analyst: str) -> None:
     assert "cluster:monitor/remote/diagnose" in answer["error"]["reason"]
     assert attempt(local.client, "GET", "/_remote/diagnose/no%20alias")[0] == 400
     assert attempt(local.client, "GET", f"/_remote/diagnose/{remote.alias}?indx=x")[0] == 400
+    status, answer = attempt(local.client, "GET", f"/_remote/diagnose/{remote.alias}?index={remote.alias}:x")
+    assert (status, "without alias" in answer["error"]["reason"]) == (400, True)
+    assert attempt(local.client, "GET", f"/_remote/diagnose?index={'x,' * 101}")[0] == 400
 
 
 def test_the_command_prints_a_checklist(local: Side, remote: Side, index: str) -> None:

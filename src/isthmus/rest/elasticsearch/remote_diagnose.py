@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Protocol
 
+from isthmus.errors import illegal_argument
 from isthmus.rest.elasticsearch.call import Call, ElasticsearchRouter
 from isthmus.rest.http import Response, json_response
 from isthmus.security.authorize import require_cluster_action
@@ -50,4 +51,12 @@ def register(router: ElasticsearchRouter, doctor: DiagnosesRemotes) -> None:
 def _expressions(call: Call) -> tuple[str, ...]:
     """Answer the indices asked about, as they are named on the remote; everything by default."""
     text = call.parameters.get(_INDEX, "")
-    return tuple(part for part in text.split(",") if part)[:_MAXIMUM_EXPRESSIONS] or ("*",)
+    expressions = tuple(part for part in text.split(",") if part)
+    if len(expressions) > _MAXIMUM_EXPRESSIONS:
+        raise illegal_argument(f"[{_INDEX}] may hold at most [{_MAXIMUM_EXPRESSIONS}] names")
+    for name in expressions:
+        if ":" in name and not name.startswith("<"):  # date math may hold one
+            raise illegal_argument(
+                f"[{_INDEX}] holds [{name[:200]}]: give names as they are on the remote cluster, without alias"
+            )
+    return expressions or ("*",)
