@@ -90,6 +90,16 @@ def test_a_field_that_is_not_there_is_empty_or_all_missing() -> None:
         assert answer(index, {"missing": {"field": field, "missing": 1}}) == {"doc_count": 0}
         assert answer(index, {"histogram": {"field": field, "interval": 1}}) == {"buckets": []}
         assert counts_of(answer(index, {"terms": {"field": field, "missing": "no"}})) == {"no": 2}
+        for value_type, missing, expected in (
+            ("boolean", True, {"key": 1, "key_as_string": "true"}),
+            ("date", "2016-05-11", {"key": 1_462_924_800_000, "key_as_string": "2016-05-11T00:00:00.000Z"}),
+            ("ip", "::1", {"key": "::1"}),
+            ("double", 3, {"key": 3.0}),
+            ("string", "a", {"key": "a"}),
+        ):
+            typed = {"terms": {"field": field, "missing": missing, "value_type": value_type}}
+            (bucket,) = answer(index, typed)["buckets"]
+            assert bucket == {**expected, "doc_count": 2}
         ranges = {"range": {"field": field, "ranges": [{"to": 5}]}}
         assert counts_of(answer(index, ranges)) == {"*-5.0": 0}
         month = {"date_histogram": {"field": field, "calendar_interval": "month", "missing": "2024-02-03"}}

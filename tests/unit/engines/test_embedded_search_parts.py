@@ -79,6 +79,7 @@ def test_an_index_may_have_smaller_limits(bench: SearchBench) -> None:
         ({"terms": {"k": ["a", "b", "c"]}}, "The number of terms [3] used in the Terms Query request"),
         ({"ids": {"values": ["a", "b", "c"]}}, "The number of terms [3]"),
         ({"regexp": {"k": "[ab]"}}, "The length of regex [4] used in the Regexp Query request"),
+        ({"query_string": {"query": "/[ab]/"}}, "The length of regex [4] used"),
     ):
         (failure,) = bench.search("small", query=query).failures
         assert reason in failure.reason

@@ -34,10 +34,15 @@ UNBOUNDED: Final = -1
 
 _ERROR: Final = "doc_count_error_upper_bound"
 _OTHER: Final = "sum_other_doc_count"
-_VALUE_TYPES: Final = (
-    *("string", "double", "float", "long", "integer", "short", "byte"),
-    *("date", "ip", "boolean", "number", "numeric"),
-)
+#: what ``value_type`` may say of a field that an index has not -> the type of field that it stands for
+VALUE_TYPES: Final = {
+    "string": "keyword",
+    **dict.fromkeys(("double", "float", "number", "numeric"), "double"),
+    **dict.fromkeys(("long", "integer", "short", "byte"), "long"),
+    "date": "date",
+    "ip": "ip",
+    "boolean": "boolean",
+}
 _COLLECT_MODES: Final = ("depth_first", "breadth_first")
 
 Selection = str | tuple[Json, ...] | None
@@ -55,6 +60,7 @@ class Terms:
     min_doc_count: int = 1
     shard_min_doc_count: int = 0
     missing: str | int | float | bool | None = None
+    value_type: str | None = None
     include: Selection = None
     exclude: Selection = None
     show_error: bool = False
@@ -73,10 +79,9 @@ class Terms:
         mode = parameters.text("collect_mode")
         if mode is not None and mode.lower() not in _COLLECT_MODES:
             raise parameters.refuse("collect_mode", f"no [collect_mode] found for value [{mode}]")
-        # a hint for a field that is not mapped, whose values are none at all
-        hint = parameters.text("value_type")
-        if hint is not None and hint.lower() not in _VALUE_TYPES:
-            raise parameters.refuse("value_type", f"Unknown value type [{hint}]")
+        value_type = parameters.text("value_type")
+        if value_type is not None and value_type.lower() not in VALUE_TYPES:
+            raise parameters.refuse("value_type", f"Unknown value type [{value_type}]")
         # a hint for an engine that has several ways to do the same
         parameters.text("execution_hint")
         return cls(
@@ -87,6 +92,7 @@ class Terms:
             min_doc_count=_not_negative(parameters, "min_doc_count", 1),
             shard_min_doc_count=_not_negative(parameters, "shard_min_doc_count", 0),
             missing=parameters.scalar("missing"),
+            value_type=None if value_type is None else value_type.lower(),
             include=_selection(parameters, "include"),
             exclude=_selection(parameters, "exclude"),
             show_error=parameters.flag("show_term_doc_count_error"),
@@ -104,6 +110,7 @@ class Terms:
                     # how often a value is found everywhere is not known to any part
                     "min_doc_count": 0 if self.min_doc_count == 0 else max(1, self.shard_min_doc_count),
                     "missing": self.missing,
+                    "value_type": self.value_type,
                     "include": _plain(self.include),
                     "exclude": _plain(self.exclude),
                     "show_term_doc_count_error": True,

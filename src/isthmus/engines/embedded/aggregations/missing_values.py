@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from isthmus.engines.embedded.aggregations.fields import AggregatedField
 from isthmus.engines.embedded.aggregations.native_buckets import range_members
+from isthmus.engines.embedded.mapping import FieldMapping
 from isthmus.errors import illegal_argument
 from isthmus.exchange import Json, JsonObject
 from isthmus.search.aggregations.contract import Node, combine_all
@@ -13,7 +14,7 @@ from isthmus.search.aggregations.date_format import DEFAULT_DATE_FORMAT
 from isthmus.search.aggregations.date_histogram import DateHistogram
 from isthmus.search.aggregations.histogram import Histogram
 from isthmus.search.aggregations.ranges import Ranges
-from isthmus.search.aggregations.terms import Terms
+from isthmus.search.aggregations.terms import VALUE_TYPES, Terms
 
 
 def buckets_of_missing(
@@ -37,7 +38,12 @@ def buckets_of_missing(
         }
     if isinstance(aggregation, Terms):
         errors = {"doc_count_error_upper_bound": 0}
-        key = {"key": aggregation.missing} if field is None else field.key_members(aggregation.missing)
+        if field is None and aggregation.value_type is not None:
+            mapped = FieldMapping(aggregation.field, VALUE_TYPES[aggregation.value_type])
+            field = AggregatedField(mapped, "")
+            key = field.key_members(field.column_value(aggregation.missing))
+        else:
+            key = {"key": aggregation.missing} if field is None else field.key_members(aggregation.missing)
         buckets = [{**key, **errors, **bucket}] if bucket["doc_count"] else []
         return {**errors, "sum_other_doc_count": 0, "buckets": buckets}
     if not bucket["doc_count"]:

@@ -73,6 +73,17 @@ def wildcard_expression(pattern: str) -> str:
     return "".join(parts)
 
 
+def check_regex_length(pattern: str, context: QueryContext) -> None:
+    """Raise the failure of an index whose ``index.max_regex_length`` an expression exceeds."""
+    longest = context.settings.max_regex_length
+    if len(pattern) > longest:
+        raise context.failed_to_create(
+            f"The length of regex [{len(pattern)}] used in the Regexp Query request has exceeded the allowed "
+            f"maximum of [{longest}]. This maximum can be set by changing the [index.max_regex_length] "
+            "index level setting."
+        )
+
+
 def compile_regexp(body: object, context: QueryContext) -> Compiled:
     """Compile ``regexp``. Lucene's operators that the library lacks are refused by name."""
     path, parameters = one_field(
@@ -82,13 +93,7 @@ def compile_regexp(body: object, context: QueryContext) -> Compiled:
         ("value", "flags", "flags_value", "case_insensitive", "max_determinized_states", "rewrite"),
     )
     pattern = as_text(parameters.required("value", "value cannot be null"))
-    longest = context.settings.max_regex_length
-    if len(pattern) > longest:
-        raise context.failed_to_create(
-            f"The length of regex [{len(pattern)}] used in the Regexp Query request has exceeded the allowed "
-            f"maximum of [{longest}]. This maximum can be set by changing the "
-            "[index.max_regex_length] index level setting."
-        )
+    check_regex_length(pattern, context)
     flags = {flag.strip().upper() for flag in str(parameters.get("flags", "ALL")).split("|")} - {""}
     unknown = flags - {
         "ALL",

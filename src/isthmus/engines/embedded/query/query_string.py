@@ -9,6 +9,7 @@ from isthmus.engines.embedded.field_types import ColumnKind
 from isthmus.engines.embedded.query.compiled import Compiled, boosted, everything, nothing
 from isthmus.engines.embedded.query.compound import best_of, combined
 from isthmus.engines.embedded.query.context import QueryContext
+from isthmus.engines.embedded.query.patterns import check_regex_length
 from isthmus.engines.embedded.query.query_string_parse import (
     Group,
     Kind,
@@ -169,6 +170,8 @@ def compile_leaf(leaf: Leaf, fields: Fields, context: QueryContext) -> Compiled:
         return context.compile_clause({"exists": {"field": leaf.text}}, context)
     if leaf.field in ("_id", "_index") and leaf.kind in (Kind.WORDS, Kind.PHRASE):
         return context.compile_clause({"term": {leaf.field: leaf.text}}, context)
+    if leaf.kind is Kind.REGEX:
+        check_regex_length(leaf.text, context)
     patterns = fields.defaults if leaf.field is None else [leaf.field]
     if leaf.kind in (Kind.WORDS, Kind.PHRASE):
         return context.compile_clause({"multi_match": _multi_match(leaf, fields, patterns)}, context)
