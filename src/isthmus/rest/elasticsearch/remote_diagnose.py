@@ -57,6 +57,6 @@ def _expressions(call: Call) -> tuple[str, ...]:
     for name in expressions:
         if ":" in name and not name.startswith("<"):  # date math may hold one
             raise illegal_argument(
-                f"[{_INDEX}] holds [{name[:200]}]: give names as they are on the remote cluster, without alias"
+                f"[{_INDEX}] holds [{name[:200]}]: give names as the remote cluster has them, without alias"
             )
     return expressions or ("*",)
