@@ -22,8 +22,8 @@ from isthmus.control.records import Deployment
 from isthmus.control.traffic_filter_rules import PortKind
 from isthmus.errors import Failure
 from isthmus.rest.cloud import traffic_filters
-from isthmus.rest.cloud.api import CloudCall, CloudRouter
 from isthmus.rest.cloud.errors import cloud_failure_response
+from isthmus.rest.cloud.routes import CloudCall, CloudRouter, refuse_other_parameters
 from isthmus.rest.cloud.traffic_filters_bodies import parse_rule_set
 from isthmus.rest.cloud.traffic_filters_egress import EgressPublisher
 from isthmus.rest.http import Peer, Request, Response
@@ -78,6 +78,7 @@ class Client:
         found = self._router.find(method, path)
         assert not isinstance(found, frozenset), f"no route {method} {path}"
         try:
+            refuse_other_parameters(request, found.parameters or frozenset())
             response = await found.handler(CloudCall(request, found.path_parameters))
         except Failure as failure:
             response = cloud_failure_response(failure)

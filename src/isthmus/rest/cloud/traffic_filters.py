@@ -5,7 +5,7 @@ from __future__ import annotations
 from isthmus.control.addresses import parse_address_or_none
 from isthmus.control.identity import region_of
 from isthmus.control.traffic_filters import Caller, TrafficFilters
-from isthmus.rest.cloud.api import CloudCall, CloudRouter
+from isthmus.rest.cloud.routes import CloudCall, CloudRouter
 from isthmus.rest.cloud.traffic_filters_bodies import (
     associations_json,
     check_entity_type,
@@ -21,16 +21,18 @@ def register(router: CloudRouter, settings: EnvironmentSettings, filters: Traffi
     """Serve everything below ``/deployments/traffic-filter``."""
     handlers = _Handlers(settings, filters)
     rule_sets = "/deployments/traffic-filter/rulesets"
-    router.add("GET", rule_sets, handlers.list)
-    router.add("POST", rule_sets, handlers.create)
-    router.add("GET", f"{rule_sets}/{{id}}", handlers.get)
-    router.add("PUT", f"{rule_sets}/{{id}}", handlers.replace)
-    router.add("DELETE", f"{rule_sets}/{{id}}", handlers.delete)
-    router.add("GET", f"{rule_sets}/{{id}}/associations", handlers.associations)
-    router.add("POST", f"{rule_sets}/{{id}}/associations", handlers.associate)
-    router.add("DELETE", f"{rule_sets}/{{id}}/associations/{{type}}/{{entity_id}}", handlers.dissociate)
+    one, associations = f"{rule_sets}/{{id}}", f"{rule_sets}/{{id}}/associations"
+    listing = ("include_associations", "region", "organization_id")
+    router.add("GET", rule_sets, handlers.list, listing)
+    router.add("POST", rule_sets, handlers.create, (), status=201)
+    router.add("GET", one, handlers.get, ("include_associations",))
+    router.add("PUT", one, handlers.replace, ("force",))
+    router.add("DELETE", one, handlers.delete, ("ignore_associations", "force"))
+    router.add("GET", associations, handlers.associations, ())
+    router.add("POST", associations, handlers.associate, ("force",), status=201)
+    router.add("DELETE", f"{associations}/{{type}}/{{entity_id}}", handlers.dissociate, ("force",))
     path = "/deployments/traffic-filter/associations/{type}/{entity_id}/rulesets"
-    router.add("GET", path, handlers.rule_sets_of)
+    router.add("GET", path, handlers.rule_sets_of, ())
 
 
 class _Handlers:
@@ -41,7 +43,6 @@ class _Handlers:
 
     async def list(self, call: CloudCall) -> Response:
         """List the rule sets."""
-        call.allow_parameters("include_associations", "region", "organization_id")
         region = call.request.parameters.get("region") or self._region
         organization = call.request.parameters.get("organization_id") or self._scope_id
         found = await self._filters.all()
@@ -56,13 +57,11 @@ class _Handlers:
 
     async def create(self, call: CloudCall) -> Response:
         """Make a rule set."""
-        call.allow_parameters()
         wanted = parse_rule_set(call.request.json(), self._region, self._scope_id)
         return json_response({"id": (await self._filters.create(wanted)).id}, 201)
 
     async def get(self, call: CloudCall) -> Response:
         """Tell a rule set."""
-        call.allow_parameters("include_associations")
         rule_set = await self._filters.get(call.path_parameters["id"])
         if not boolean_parameter(call.request.parameters, "include_associations", default=False):
             return json_response(rule_set_json(rule_set, None))
@@ -71,28 +70,24 @@ class _Handlers:
 
     async def replace(self, call: CloudCall) -> Response:
         """Put other rules and facts in the place of a rule set's."""
-        call.allow_parameters("force")
         rule_set = await self._filters.get(call.path_parameters["id"])
         wanted = parse_rule_set(call.request.json(), self._region, self._scope_id)
         return json_response({"id": (await self._filters.replace(rule_set.id, wanted, _caller(call))).id})
 
     async def delete(self, call: CloudCall) -> Response:
         """Remove a rule set."""
-        call.allow_parameters("ignore_associations", "force")
         ignored = boolean_parameter(call.request.parameters, "ignore_associations", default=False)
         await self._filters.delete(call.path_parameters["id"], _caller(call), ignore_associations=ignored)
         return json_response({})
 
     async def associations(self, call: CloudCall) -> Response:
         """List the deployments that have a rule set."""
-        call.allow_parameters()
         rule_set = await self._filters.get(call.path_parameters["id"])
         deployments = await self._filters.deployments_by_rule_set()
         return json_response(associations_json(deployments.get(rule_set.id, ())))
 
     async def associate(self, call: CloudCall) -> Response:
         """Let a rule set hold for a deployment."""
-        call.allow_parameters("force")
         rule_set = await self._filters.get(call.path_parameters["id"])
         deployment_id = parse_association(call.request.json())
         is_new = await self._filters.associate(rule_set.id, deployment_id, _caller(call))
@@ -100,7 +95,6 @@ class _Handlers:
 
     async def dissociate(self, call: CloudCall) -> Response:
         """Let a rule set no longer hold for a deployment."""
-        call.allow_parameters("force")
         check_entity_type(call.path_parameters["type"], "association_type")
         await self._filters.dissociate(
             call.path_parameters["id"], call.path_parameters["entity_id"], _caller(call)
@@ -109,7 +103,6 @@ class _Handlers:
 
     async def rule_sets_of(self, call: CloudCall) -> Response:
         """List the rule sets of a deployment."""
-        call.allow_parameters()
         check_entity_type(call.path_parameters["type"], "association_type")
         return json_response(
             {"rulesets": await self._filters.rule_sets_of(call.path_parameters["entity_id"])}
