@@ -17,6 +17,7 @@ from typing import Final
 from isthmus.app.environment_lock import locked
 from isthmus.app.node_process import NodeProcessOptions
 from isthmus.app.platform import PlatformParts, build_platform, open_database
+from isthmus.app.platform_audit import open_platform_audit
 from isthmus.app.run_folder import RunFolder, door_listeners, listen_on_ports, ports_of
 from isthmus.app.server_context import following_server_context
 from isthmus.app.supervisor import Supervisor
@@ -98,14 +99,14 @@ async def serve_environment(
         filtering = build_traffic_filtering(settings, database, records, clock)
         await filtering.book.refresh()
         admission = filtering.admission(settings)
+        audit, audit_log = open_platform_audit(settings, clock)
+        stack.push_async_callback(asyncio.to_thread, audit_log.close)
         platform = build_platform(
-            PlatformParts(settings, ports, database, records, supervisor, filtering.use_cases, clock)
+            PlatformParts(settings, ports, database, records, supervisor, filtering.use_cases, clock, audit)
         )
         server = HttpServer(_PLATFORM_LIMITS)
         stack.push_async_callback(server.stop, _PLATFORM_STOP_SECONDS)
-        published = EgressPublisher(
-            platform.api, region_of(settings.kind), settings.egress_addresses
-        )
+        published = EgressPublisher(platform.api, region_of(settings.kind), settings.egress_addresses)
         server.listen(listeners["platform"], _server_context(layout, UI), published)
         server.listen(run_folder.listen_for_control(), None, platform.trusted_api)
         forwarder = Forwarder(

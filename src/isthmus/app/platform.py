@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from isthmus.app.environment_lock import locked
+from isthmus.app.platform_audit import open_platform_audit
 from isthmus.app.traffic_filters import build_traffic_filtering
 from isthmus.clock import Clock, SystemClock
 from isthmus.control.account import Account
@@ -38,10 +39,13 @@ from isthmus.rest.cloud import tls as tls_routes
 from isthmus.rest.cloud import traffic_filters as traffic_filter_routes
 from isthmus.rest.cloud import trust_relationships as trust_routes
 from isthmus.rest.cloud.api import PREFIX, CloudApi
+from isthmus.rest.cloud.audit import AuditedPlatform
 from isthmus.rest.cloud.authentication import CloudAuthenticator
 from isthmus.rest.cloud.deployment_views import DeploymentViews
 from isthmus.rest.cloud.rendering import Surroundings
 from isthmus.rest.cloud.routes import CloudRouter
+from isthmus.rest.http import HttpApplication
+from isthmus.security.audit import Audit
 from isthmus.settings import EnvironmentSettings, Ports
 from isthmus.settings_file import SettingsError
 from isthmus.store.database import Database, Line, sqlite_url
@@ -60,15 +64,15 @@ class Platform:
     ``plans`` and ``remotes`` want to be run for as long as nodes do.
     """
 
-    api: CloudApi
-    trusted_api: CloudApi
+    api: HttpApplication
+    trusted_api: HttpApplication
     plans: Plans
     remotes: RemoteClusters
 
 
 @dataclass(frozen=True, slots=True)
 class PlatformParts:
-    """What the platform is built over."""
+    """What the platform is built over. ``audit`` None: nothing is audited, as in tests of its answers."""
 
     settings: EnvironmentSettings
     ports: Ports
@@ -77,6 +81,7 @@ class PlatformParts:
     nodes: Nodes
     filters: TrafficFilters
     clock: Clock
+    audit: Audit | None = None
 
 
 def build_platform(parts: PlatformParts) -> Platform:
@@ -112,11 +117,17 @@ def build_platform(parts: PlatformParts) -> Platform:
     authenticator = CloudAuthenticator(administrator, keys)
     region = region_of(settings.kind)
     return Platform(
-        api=CloudApi(router, authenticator, region),
-        trusted_api=CloudApi(router, authenticator, region, trusted=True),
+        api=_audited(CloudApi(router, authenticator, region), parts, trusted=False),
+        trusted_api=_audited(CloudApi(router, authenticator, region, trusted=True), parts, trusted=True),
         plans=plans,
         remotes=remotes,
     )
+
+
+def _audited(api: CloudApi, parts: PlatformParts, *, trusted: bool) -> HttpApplication:
+    if parts.audit is None:
+        return api
+    return AuditedPlatform(api, parts.audit, parts.clock, trusted=trusted)
 
 
 def _read_password_hash(layout: EnvironmentLayout) -> str:
@@ -141,7 +152,7 @@ def open_database(settings: EnvironmentSettings) -> Database:
 
 
 @asynccontextmanager
-async def offline_platform(settings: EnvironmentSettings) -> AsyncIterator[CloudApi]:
+async def offline_platform(settings: EnvironmentSettings) -> AsyncIterator[HttpApplication]:
     """Answer the platform of an environment that nobody serves, held for as long as it is used.
 
     Raises :class:`isthmus.app.environment_lock.EnvironmentBusyError` where somebody does.
@@ -151,10 +162,13 @@ async def offline_platform(settings: EnvironmentSettings) -> AsyncIterator[Cloud
         try:
             records, nodes, clock = SqlDeploymentRecords(database), NoNodes(), SystemClock()
             filtering = build_traffic_filtering(settings, database, records, clock)
-            parts = PlatformParts(
-                settings, settings.ports, database, records, nodes, filtering.use_cases, clock
-            )
-            platform = build_platform(parts)
-            yield platform.trusted_api
+            audit, audit_log = open_platform_audit(settings, clock)
+            try:
+                parts = PlatformParts(
+                    settings, settings.ports, database, records, nodes, filtering.use_cases, clock, audit
+                )
+                yield build_platform(parts).trusted_api
+            finally:
+                audit_log.close()
         finally:
             database.close()

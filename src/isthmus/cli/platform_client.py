@@ -24,8 +24,9 @@ from isthmus.app.environment_lock import EnvironmentBusyError
 from isthmus.app.platform import offline_platform
 from isthmus.cli.failures import CommandError
 from isthmus.control.layout import EnvironmentLayout
-from isthmus.rest.cloud.api import PREFIX, CloudApi
-from isthmus.rest.http import Request
+from isthmus.rest.cloud.api import PREFIX
+from isthmus.rest.cloud.audit import AuditedPlatform
+from isthmus.rest.http import HttpApplication, Request
 from isthmus.settings_file import load_settings
 
 #: longer than the ten seconds that a node may take to stop
@@ -115,7 +116,7 @@ class _SocketClient:
 class _LocalClient:
     is_served = False
 
-    def __init__(self, runner: asyncio.Runner, api: CloudApi) -> None:
+    def __init__(self, runner: asyncio.Runner, api: HttpApplication) -> None:
         self._runner = runner
         self._api = api
 
@@ -146,9 +147,9 @@ def _result(status: int, content: bytes) -> Any:
     return answer
 
 
-async def _enter(platform: Any) -> CloudApi:
+async def _enter(platform: Any) -> HttpApplication:
     api = await platform.__aenter__()
-    if not isinstance(api, CloudApi):
+    if not isinstance(api, AuditedPlatform):
         raise TypeError("not a platform")
     return api
 
