@@ -25,13 +25,19 @@ from typing import Final
 import uvloop
 
 from isthmus.app import node_memory
+from isthmus.app.node_audit import open_audit
+from isthmus.app.node_logging import log_as_json
 from isthmus.app.node_routes import NodeParts, build_data_api
+from isthmus.app.node_signing import build_signing
 from isthmus.app.node_traffic_filter import FilteredPorts, NodeTrafficFilter, asking_context
+from isthmus.app.node_transport import TransportPort
+from isthmus.app.server_context import following_server_context
 from isthmus.clock import SystemClock
 from isthmus.control.addresses import Address
 from isthmus.control.layout import DeploymentLayout
 from isthmus.control.nodes import decode_node_settings
 from isthmus.control.traffic_filter_rules import PortKind
+from isthmus.doctor.doctor import Doctor
 from isthmus.door.handover import HandoverListener
 from isthmus.door.routing import DoorPort
 from isthmus.engines.embedded.engine import EmbeddedEngine
@@ -39,14 +45,19 @@ from isthmus.remotes.cluster_settings import ClusterSettingsService
 from isthmus.remotes.dialling import LinkContext
 from isthmus.remotes.records import NodeIdentity
 from isthmus.remotes.registry import Remotes
+from isthmus.remotes.transport_security import TransportFiles, TransportSecurity
 from isthmus.remotes.trust import OwnCertificate, TrustedAuthorities
+from isthmus.rest.audited import AuditedApplication
 from isthmus.rest.http import HttpApplication
-from isthmus.rest.remote.gates import KeyGate
+from isthmus.rest.remote.gates import CertificateGate, KeyGate
 from isthmus.rest.remote.interface import RemoteInterface
 from isthmus.rest.serving import HttpServer
+from isthmus.security.audit import REST, TRANSPORT
 from isthmus.security.keystore import Keystore
+from isthmus.security.platform_caller import PlatformCaller
 from isthmus.security.secret import Secret
-from isthmus.security.service import Security, bootstrap_elastic, build_security
+from isthmus.security.service import bootstrap_elastic, build_security
+from isthmus.security.signing import SignatureVerifier
 from isthmus.settings import NodeSettings
 from isthmus.store.cluster_settings import SqlClusterSettingsRecords
 from isthmus.store.database import Database, Line, sqlite_url
@@ -63,15 +74,19 @@ class Node:
     """The running parts that sockets are given to. ``data`` and ``remote`` answer different ports."""
 
     server: HttpServer
+    transport: TransportPort
     data: HttpApplication
+    #: the data API for the platform, which is its own credential
+    platform: HttpApplication
     remote: HttpApplication
     tls_context: ssl.SSLContext
     filtered: FilteredPorts
 
     def take_over(self, port: DoorPort, connection: socket.socket, client: Address | None) -> None:
-        """Serve a connection that the door handed over. The certificate model's port is not enabled."""
+        """Serve a connection that the door handed over. Traffic filters are not for the certificate model."""
         if port is DoorPort.TRANSPORT:
-            connection.close()
+            serving = asyncio.get_running_loop().create_task(self.transport.serve(connection, client))
+            serving.add_done_callback(_log_unexpected)
             return
         application = self.data if port is DoorPort.DATA else self.remote
         task = asyncio.get_running_loop().create_task(
@@ -82,6 +97,7 @@ class Node:
 
 def run_node(directory: Path) -> int:
     """Run the node of a deployment's folder until it is told to stop; answer the exit status."""
+    log_as_json()
     settings = read_node_settings(directory)
     node_memory.tune_allocator()
     uvloop.run(_run(settings))
@@ -105,6 +121,7 @@ async def _run(settings: NodeSettings) -> None:
         handover.start()
         stack.callback(handover.close)
         node.server.listen(_listen_on_unix_socket(settings.local_socket_path), None, node.data)
+        node.server.listen(_listen_on_unix_socket(settings.control_socket_path), None, node.platform)
         loopback_port = None
         if settings.loopback_port is not None:
             listener = _listen_on_loopback(settings.loopback_port)
@@ -124,7 +141,11 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
     data = DeploymentLayout(settings.directory).data
     database = await asyncio.to_thread(Database.open, sqlite_url(data / "node.sqlite3"), Line.NODE)
     stack.callback(database.close)
-    security = build_security(SqlSecurityRecords(database), clock)
+    security = build_security(
+        SqlSecurityRecords(database),
+        clock,
+        file_users_folder=DeploymentLayout(settings.directory).configuration,
+    )
     await _take_over_first_password(settings, SqlSecurityRecords(database))
     engine = EmbeddedEngine(data / "indices", clock)
     stack.push_async_callback(engine.close)
@@ -135,11 +156,24 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
         cluster_name=settings.cluster_id,
         software_version=version("isthmus"),
     )
+    audit = open_audit(settings.audit_log_path, identity, clock, stack)
     keystore = Keystore(settings.keystore_path, settings.keystore_key_path)
     own = OwnCertificate(settings.transport_certificate_path, settings.transport_key_path, settings.domain)
     trust = TrustedAuthorities(settings.trusted_authorities_path, own=own)
-    remotes = Remotes(keystore, LinkContext(identity, trust, clock))
-    cluster_settings = ClusterSettingsService(SqlClusterSettingsRecords(database), remotes.apply)
+    transport_security = TransportSecurity(
+        TransportFiles(
+            certificate=settings.transport_certificate_path,
+            key=settings.transport_key_path,
+            trust=DeploymentLayout(settings.directory).transport_trust,
+        )
+    )
+    signatures = SignatureVerifier(clock)
+    signing = build_signing(settings, signatures, clock)
+    links = LinkContext(identity, trust, clock, transport=transport_security, signing=signing)
+    remotes = Remotes(keystore, links)
+    cluster_settings = ClusterSettingsService(
+        SqlClusterSettingsRecords(database), remotes.apply, observers=(signing, audit)
+    )
     await cluster_settings.load()
     await stack.enter_async_context(_in_background(remotes.run(), "remotes"))
     server = HttpServer()
@@ -147,21 +181,36 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
     traffic_filter = NodeTrafficFilter(DeploymentLayout(settings.directory).traffic_filter)
     watching = traffic_filter.run(server.recheck_connections)
     await stack.enter_async_context(_in_background(watching, "traffic filter"))
-    tls_context = _server_context(settings.proxy_certificate_path, settings.proxy_key_path)
+    transport_gate = CertificateGate(transport_security, SqlSecurityRecords(database))
+    transport_interface = AuditedApplication(
+        RemoteInterface(transport_gate, engine, identity), audit, TRANSPORT, clock
+    )
+    transport = TransportPort(transport_security, server, transport_interface, remotes)
+    await stack.enter_async_context(_in_background(transport.run(), "transport trust"))
+    data_api = build_data_api(
+        NodeParts(
+            security=security,
+            engine=engine,
+            remotes=remotes,
+            cluster_settings=cluster_settings,
+            identity=identity,
+            clock=clock,
+            publish_address=f"{settings.cluster_id}.{settings.domain}:9243",
+            doctor=Doctor(cluster_settings, keystore, links),
+        )
+    )
+    tls_context = following_server_context(settings.proxy_certificate_path, settings.proxy_key_path)
     return Node(
         server=server,
-        data=build_data_api(
-            NodeParts(
-                security=security,
-                engine=engine,
-                remotes=remotes,
-                cluster_settings=cluster_settings,
-                identity=identity,
-                clock=clock,
-                publish_address=f"{settings.cluster_id}.{settings.domain}:9243",
-            )
+        transport=transport,
+        data=AuditedApplication(data_api, audit, REST, clock),
+        platform=AuditedApplication(data_api.for_callers_of(PlatformCaller()), audit, REST, clock),
+        remote=AuditedApplication(
+            RemoteInterface(KeyGate(security.authenticator, signatures), engine, identity),
+            audit,
+            TRANSPORT,
+            clock,
         ),
-        remote=_remote_interface(security, engine, identity),
         tls_context=tls_context,
         filtered=FilteredPorts(
             server,
@@ -173,10 +222,6 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
             ),
         ),
     )
-
-
-def _remote_interface(security: Security, engine: EmbeddedEngine, identity: NodeIdentity) -> RemoteInterface:
-    return RemoteInterface(KeyGate(security.authenticator), engine, identity)
 
 
 async def _take_over_first_password(settings: NodeSettings, records: SqlSecurityRecords) -> None:

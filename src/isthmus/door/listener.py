@@ -190,7 +190,7 @@ class Door:
             await _say_and_close(connection, _USE_HTTPS)
         elif isinstance(decision, Refuse):
             self._log("connection refused", port, reason=decision.reason, client_ip=str(client))
-            if port is DoorPort.REMOTE_CLUSTER:
+            if port is not DoorPort.DATA:
                 answer_at_seconds = accepted_seconds + self._limits.refusal_after_seconds
                 await asyncio.sleep(max(0.0, answer_at_seconds - asyncio.get_running_loop().time()))
             await _say_and_close(connection, _alert_bytes(decision.alert))

@@ -1,17 +1,16 @@
 """Where a connection goes: decided from its port, its hello and the nodes that are up. Pure.
 
 ======================  ==================================  =====================================
-first bytes             9243 (data)                         9443 (remote clusters)
+first bytes             9243 (data)                         9443 (remote clusters), 9400 (transport)
 ======================  ==================================  =====================================
 name of a running node  handed to the node                  handed to the node
 any other name, none    TLS ends here; routed by header     ``unrecognized_name`` alert
-not TLS                 told to use HTTPS                   told to use HTTPS
+not TLS                 told to use HTTPS                   told to use HTTPS (9443); closed (9400)
 broken, too long        ``decode_error`` alert              ``unrecognized_name`` alert
 ======================  ==================================  =====================================
 
-On 9443 the answer never tells an unknown name from that of a stopped deployment or from one
+On 9443 and 9400 the answer never tells an unknown name from that of a stopped deployment or from one
 that cannot exist: whoever may not connect learns nothing about which deployments there are.
-9400 (the certificate model) is not enabled and refuses every connection.
 """
 
 from __future__ import annotations
@@ -113,10 +112,9 @@ def decide(
     running_or_none: Callable[[str], NodeAddress | None],
 ) -> Decision:
     """Answer what becomes of a connection whose hello is complete (any outcome but INCOMPLETE)."""
-    if port is DoorPort.TRANSPORT:
-        return Refuse("connections with certificates are not enabled on this port")
     if hello.outcome is HelloOutcome.NOT_TLS:
-        return UseHttps() if looks_like_http(received) else Refuse("not TLS", alert=None)
+        told = looks_like_http(received) and port is not DoorPort.TRANSPORT
+        return UseHttps() if told else Refuse("not TLS", alert=None)
     broken = hello.outcome not in (HelloOutcome.NAMED, HelloOutcome.UNNAMED)
     if broken and port is DoorPort.DATA:
         return Refuse(hello.outcome.value, Alert.DECODE_ERROR)

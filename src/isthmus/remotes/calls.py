@@ -8,18 +8,21 @@ from typing import Final, TypeVar
 
 from isthmus.errors import Failure, FailureKind, Fault
 from isthmus.exchange import FailureReport, Record
+from isthmus.remotes.certificate_failures import explain_end_after_certificate
 from isthmus.remotes.connection import ConnectionLost
 from isthmus.remotes.dialling import LinkContext
 from isthmus.remotes.failure_reports import failure_of
 from isthmus.remotes.handshake import explain_refusal, explain_stranger, is_protocol_answer
 from isthmus.remotes.http_messages import Answer, BadAnswer, request_bytes
 from isthmus.remotes.link import Link
+from isthmus.remotes.phases import PhaseFailure
 from isthmus.remotes.protocol import (
     ACCEPTED_BODY_ENCODING,
     AUTHORIZATION,
     BODY_ENCODING,
     CONTENT_TYPE,
     MAXIMUM_REQUEST_BYTES,
+    ORIGIN_CLUSTER,
     TIMEOUT_MILLISECONDS,
     ZSTANDARD,
     Action,
@@ -29,8 +32,11 @@ from isthmus.remotes.protocol import (
     too_large,
 )
 from isthmus.remotes.retry import AttemptEnd, may_repeat
+from isthmus.remotes.rotation import KeyUse
 from isthmus.remotes.setting_values import Compression
+from isthmus.remotes.signing import SignsRequests
 from isthmus.remotes.trace import current_trace
+from isthmus.security.audit_notes import SentRequest, note_sent
 
 #: the longest that any request may take: a net below the caller's own deadline, which is shorter
 DEFAULT_CALL_TIMEOUT_SECONDS: Final = 300.0
@@ -67,6 +73,33 @@ class RemoteCalls:
         Raises :class:`Failure`: what the far side reported, 503 where it could not be asked or broke
         off, 504 after ``timeout_seconds``.
         """
+        started_seconds = self._context.clock.monotonic_seconds()
+        ended_by: str | None = "cancelled"
+        try:
+            answer = await self._ask(action, record, answer_type, timeout_seconds)
+            ended_by = None
+        except Failure as failure:
+            ended_by = failure.error_type
+            raise
+        finally:
+            took_seconds = self._context.clock.monotonic_seconds() - started_seconds
+            note_sent(
+                SentRequest(
+                    alias=self.link.settings.alias,
+                    cluster_id=self._remote_cluster_id,
+                    action=action.value,
+                    indices=tuple(getattr(record, "expressions", None) or ()),
+                    took_milliseconds=int(took_seconds * 1000),
+                    error_type=ended_by,
+                )
+            )
+        return answer
+
+    @property
+    def _remote_cluster_id(self) -> str:
+        return "" if self.link.welcome is None else self.link.welcome.cluster_id
+
+    async def _ask(self, action: Action, record: Record, answer_type: type[T], timeout_seconds: float) -> T:
         body = encode(record)
         if len(body) > MAXIMUM_REQUEST_BYTES:
             raise too_large(MAXIMUM_REQUEST_BYTES)
@@ -92,7 +125,8 @@ class RemoteCalls:
     async def _send(self, action: Action, body: bytes, timeout_seconds: float) -> Answer:
         """Send until :mod:`isthmus.remotes.retry` says that what happened is final."""
         timeout = (TIMEOUT_MILLISECONDS, str(int(timeout_seconds * 1000)))
-        extra_headers = [timeout, *current_trace().headers()]
+        origin = (ORIGIN_CLUSTER, self._context.identity.cluster_id)
+        extra_headers = [timeout, origin, *current_trace().headers()]
         attempts = 0
         while True:
             if not self.link.connected:
@@ -102,8 +136,14 @@ class RemoteCalls:
             was_used = connection.used
             key = link.key
             attempts += 1
+            use = KeyUse() if key is None else link.use_of(key)
+            use.sent += 1
+            use.under_way += 1
+            connection.key = key
             try:
-                answer = await connection.request(_request(link, action, body, extra_headers))
+                answer = await connection.request(
+                    _request(link, action, body, extra_headers, self._context.signing)
+                )
             except ConnectionLost as lost:
                 idle = was_used and not lost.answer_begun
                 end = AttemptEnd.IDLE_CONNECTION_WAS_CLOSED if idle else AttemptEnd.CONNECTION_LOST
@@ -113,15 +153,24 @@ class RemoteCalls:
             except BadAnswer as error:
                 raise self._disconnected(str(error)) from error
             finally:
+                use.under_way -= 1
                 link.release(connection)
             refusal = self._refusal_or_none(answer)
             if refusal is None:
                 return answer
+            use.refused += 1
             self._key_may_have_changed()
             replaced = key is not link.key and link.key is not None
+            if not replaced:
+                link.refused(
+                    key,
+                    explain_end_after_certificate(refusal.reason, link.destination, self._context.identity)
+                    if connection.peer_chain
+                    else explain_refusal(refusal, link.destination),
+                )
+                replaced = key is not link.key and link.key is not None
             if replaced and may_repeat(action, attempts, AttemptEnd.KEY_WAS_REPLACED):
                 continue
-            link.refused(explain_refusal(refusal, link.destination))
             return answer
 
     def _refusal_or_none(self, answer: Answer) -> FailureReport | None:
@@ -165,15 +214,22 @@ def _remote_fault(kind: FailureKind, error_type: str, reason: str) -> Failure:
     return Failure(kind, error_type, reason, fault=Fault.REMOTE)
 
 
-def _request(link: Link, action: Action, body: bytes, extra_headers: list[tuple[str, str]]) -> bytes:
+def _request(
+    link: Link, action: Action, body: bytes, extra_headers: list[tuple[str, str]], signing: SignsRequests
+) -> bytes:
     key = link.key
-    if key is None:
-        raise link.unavailable()
-    headers = [("content-type", CONTENT_TYPE), (AUTHORIZATION, f"ApiKey {key.reveal()}"), *extra_headers]
+    headers = [("content-type", CONTENT_TYPE), *extra_headers]
     if link.settings.compression is Compression.ALL and link.remote_understands_zstd:
         headers.append((ACCEPTED_BODY_ENCODING, ZSTANDARD))
         compressed = compressed_or_none(body)
         if compressed is not None:
             headers.append((BODY_ENCODING, ZSTANDARD))
             body = compressed
+    if key is not None:
+        authorization = f"ApiKey {key.reveal()}"
+        headers.append((AUTHORIZATION, authorization))
+        try:
+            headers += signing.headers(link.settings.alias, authorization, action.path, body)
+        except PhaseFailure as failure:
+            raise link.unavailable(failure) from failure
     return request_bytes(action.path, link.destination.server_name, headers, body)

@@ -9,12 +9,17 @@ from typing import Final
 
 from cryptography import x509
 
+from isthmus.security.certificate_names import UnreadableCertificateError, read_certificate_names
+
 _MAXIMUM_NAMES_SHOWN: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """One certificate: names as RFC 4514 text, ``sha256`` in hexadecimal."""
+    """One certificate: names as RFC 4514 text, ``sha256`` in hexadecimal.
+
+    ``node_names`` are those of the certificate model: a certificate that has one is a node's.
+    """
 
     subject: str
     issuer: str
@@ -22,6 +27,7 @@ class CertificateFacts:
     names: tuple[str, ...]
     valid_from: datetime
     valid_until: datetime
+    node_names: tuple[str, ...] = ()
 
     @property
     def self_signed(self) -> bool:
@@ -53,6 +59,7 @@ def certificate_facts_or_none(der: bytes) -> CertificateFacts | None:
             names=_names(certificate),
             valid_from=certificate.not_valid_before_utc,
             valid_until=certificate.not_valid_after_utc,
+            node_names=_node_names(der),
         )
     except (ValueError, TypeError, x509.UnsupportedGeneralNameType):
         return None
@@ -62,6 +69,13 @@ def is_valid_at(facts: CertificateFacts, now_milliseconds: int) -> bool:
     """Tell whether the certificate is valid at this time."""
     now = datetime.fromtimestamp(now_milliseconds / 1000, UTC)
     return facts.valid_from <= now <= facts.valid_until
+
+
+def _node_names(der: bytes) -> tuple[str, ...]:
+    try:
+        return read_certificate_names(der).names
+    except UnreadableCertificateError:
+        return ()
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from isthmus.remotes.calls import RemoteCalls
 from isthmus.remotes.dialling import LinkContext
 from isthmus.remotes.link import Link
 from isthmus.remotes.protocol import (
+    AccessAnswer,
+    AccessCall,
     Action,
     CountAnswer,
     CountCall,
@@ -22,6 +24,7 @@ from isthmus.remotes.protocol import (
     Welcome,
 )
 from isthmus.remotes.settings import RemoteSettings
+from isthmus.security.certificate_caller import certificate_subject
 from isthmus.security.principal import Principal
 from isthmus.security.remote_caller import RemoteSubject, remote_subject
 
@@ -78,7 +81,7 @@ class RemoteCluster:
         Raises a 403 ``security_exception`` when no privilege of the caller applies to this alias: nothing
         is sent then.
         """
-        subject = remote_subject(principal, self.alias, SEARCH_ACTION)
+        subject = self._subject(principal, SEARCH_ACTION)
         return RemoteSearchTarget(self._calls, subject)
 
     async def count(
@@ -89,7 +92,7 @@ class RemoteCluster:
         query: Json = None,
     ) -> CountAnswer:
         """Count the matching documents there, as the caller may see them; raises like a search."""
-        subject = remote_subject(principal, self.alias, SEARCH_ACTION)
+        subject = self._subject(principal, SEARCH_ACTION)
         call = CountCall(caller=subject, expressions=expressions, options=options, query=query)
         return await self._calls.call(Action.COUNT, call, CountAnswer)
 
@@ -104,7 +107,7 @@ class RemoteCluster:
         Tries to connect now, whatever the link is waiting for. Raises :class:`isthmus.errors.Failure`;
         403 before anything is sent when no privilege of the caller applies to this alias.
         """
-        subject = remote_subject(principal, self.alias, RESOLVE_CLUSTER_ACTION)
+        subject = self._subject(principal, RESOLVE_CLUSTER_ACTION)
         await self.link.ensure_connected(self.settings.initial_connect_timeout_seconds, insist=True)
         matching = None
         if expressions is None:
@@ -117,6 +120,19 @@ class RemoteCluster:
         if welcome is None:
             raise self.link.unavailable()
         return ClusterResolution(matching, welcome)
+
+    async def access(self) -> AccessAnswer:
+        """Answer what this cluster's key gives over there; raises :class:`isthmus.errors.Failure`."""
+        return await self._calls.call(Action.ACCESS, AccessCall(), AccessAnswer)
+
+    def _subject(self, principal: Principal, action: str) -> RemoteSubject:
+        """Answer how the caller is presented: by privileges for this alias, or by the names of their roles.
+
+        Raises a 403 failure where no privilege applies; in the certificate model the far side decides.
+        """
+        if self.link.key is None:
+            return certificate_subject(principal)
+        return remote_subject(principal, self.alias, action)
 
     def info(self) -> dict[str, Any]:
         """Answer this cluster's entry of ``_remote/info``.
@@ -138,7 +154,7 @@ class RemoteCluster:
         }
         if status.has_key:
             described["cluster_credentials"] = "::es_redacted::"
-        described["isthmus"] = status.to_json()
+        described["isthmus"] = {"security_model": self.link.security_model, **status.to_json()}
         return described
 
 

@@ -12,15 +12,15 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, Protocol, TypeAlias, cast
 
 from isthmus.remotes.address import HostAndPort
 from isthmus.remotes.causes import Cause
 from isthmus.remotes.certificate_facts import CertificateFacts, certificate_facts_or_none
 from isthmus.remotes.http_messages import Answer, AnswerReader, BadAnswer
 from isthmus.remotes.phases import Phase, PhaseFailure
+from isthmus.remotes.records import Revealable
 from isthmus.remotes.tls_failures import Destination, explain_tls_error
-from isthmus.remotes.trust import TrustedAuthorities
 
 #: notice a peer that vanished without a word: after 30 s of silence, three probes 10 s apart
 _KEEPALIVE_IDLE_SECONDS: Final = 30
@@ -38,6 +38,26 @@ class DialTimeouts:
     connect_seconds: float = 5.0
     tls_seconds: float = 5.0
     handshake_seconds: float = 10.0
+
+
+class ServerTrust(Protocol):
+    """Whom to believe that they are the server; `isthmus.remotes.trust.TrustedAuthorities` is one."""
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """The context to connect with."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """Where the authorities come from, for messages."""
+        ...
+
+
+#: error, destination, the certificate that was refused, where the authorities come from
+ExplainsTlsErrors: TypeAlias = Callable[
+    [BaseException, Destination, CertificateFacts | None, str], PhaseFailure
+]
 
 
 class ConnectionLost(Exception):  # noqa: N818 - reads as what it is
@@ -63,6 +83,15 @@ class Connection(asyncio.Protocol):
         self._ended: str | None = None
         self._on_end: Callable[[Connection], None] | None = None
         self.used = False  # True once it has carried a request that was answered
+        #: the key that the last request carried; None on links without one
+        self.key: Revealable | None = None
+        #: the verified chain of a node that was trusted by its certificate; empty on links with a key
+        self.peer_chain: tuple[bytes, ...] = ()
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """The TLS side of the connection."""
+        return None if self._transport is None else self._transport.get_extra_info("ssl_object")
 
     @property
     def usable(self) -> bool:
@@ -172,11 +201,12 @@ class Connection(asyncio.Protocol):
 
 async def open_connection(
     destination: Destination,
-    trust: TrustedAuthorities,
+    trust: ServerTrust,
     timeouts: DialTimeouts,
     maximum_answer_bytes: int,
+    explain: ExplainsTlsErrors = explain_tls_error,
 ) -> Connection:
-    """Resolve, connect, set up TLS and check the certificate.
+    """Resolve, connect, set up TLS and check the certificate as the context of ``trust`` does.
 
     Raises :class:`PhaseFailure` that names the phase and the remedy; anything else is a bug.
     """
@@ -196,7 +226,7 @@ async def open_connection(
         seen = None
         if isinstance(error, ssl.SSLCertVerificationError):
             seen = await _shown_certificate_or_none(destination, candidates, timeouts)
-        raise explain_tls_error(_unwrapped(error), destination, seen, trust.description) from error
+        raise explain(_unwrapped(error), destination, seen, trust.description) from error
     except BaseException:
         connected.close()
         raise

@@ -144,6 +144,10 @@ def explain_silence(reason: str, destination: Destination) -> PhaseFailure:
     )
 
 
+def _is_about_signature(reason: str) -> bool:
+    return "cross cluster api key signature" in reason or "signed cross-cluster headers" in reason
+
+
 def _key_cause(report: FailureReport) -> Cause:
     """Answer what is wrong with the key; the far side tells only whoever has its secret."""
     reason = report.reason
@@ -155,11 +159,28 @@ def _key_cause(report: FailureReport) -> Cause:
         return Cause.CREDENTIALS_MALFORMED
     if "certificate identity" in reason:
         return Cause.KEY_NEEDS_CERTIFICATE
+    if _is_about_signature(reason):
+        return Cause.SIGNATURE_NOT_ACCEPTED
     problem = report.metadata.get(API_KEY_PROBLEM)
     return _CAUSE_OF_KEY_PROBLEM.get(str(problem), Cause.KEY_NOT_ACCEPTED)
 
 
 def _key_remedy(reason: str, entry: str) -> str:
+    signing = entry.removesuffix("credentials") + "signing"
+    if "no certificate was provided" in reason:
+        return (
+            f"have requests signed: set [{signing}.certificate] and [{signing}.key] (docs/strong-identity.md)"
+        )
+    if "certificate identity" in reason:
+        return (
+            "have the remote's administrator correct the key's certificate_identity, or sign with the "
+            f"certificate that it names ([{signing}.certificate])"
+        )
+    if _is_about_signature(reason):
+        return (
+            "have the remote's administrator trust the authority of the signing certificate, in "
+            "[cluster.remote.signing.certificate_authorities] over there, and check both clocks"
+        )
     if "type" in reason and "rest" in reason:
         return (
             f"create a cross-cluster API key on the remote cluster and store it under [{entry}];"

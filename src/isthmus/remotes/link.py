@@ -13,20 +13,24 @@ import contextlib
 import logging
 from typing import Final
 
+import msgspec
+
 from isthmus.errors import Failure
 from isthmus.remotes.backoff import AFTER_FAILURE, AFTER_REFUSAL
 from isthmus.remotes.causes import Cause
 from isthmus.remotes.connection import Connection
 from isthmus.remotes.dialling import LinkContext, dial, send_hello, send_ping
+from isthmus.remotes.link_keys import LinkKeys
 from isthmus.remotes.link_state import LinkEvent, LinkState, next_state
 from isthmus.remotes.link_status import LinkStatus
 from isthmus.remotes.phases import Phase, PhaseFailure, PhaseHistory
 from isthmus.remotes.pool import IDLE_SECONDS, ConnectionPool
-from isthmus.remotes.protocol import ZSTANDARD, Welcome
+from isthmus.remotes.protocol import ZSTANDARD, Pong, Welcome
 from isthmus.remotes.records import Revealable
+from isthmus.remotes.rotation import KeyUse
 from isthmus.remotes.settings import RemoteSettings
 from isthmus.remotes.tls_failures import Destination
-from isthmus.remotes.unavailable import missing_key, remote_unavailable
+from isthmus.remotes.unavailable import remote_unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +49,19 @@ _LOG_INTERVAL_SECONDS: Final = 60.0
 class Link:
     """One alias with one set of connection settings, from its first attempt to :meth:`close`."""
 
-    def __init__(self, settings: RemoteSettings, key: Revealable | None, context: LinkContext) -> None:
+    def __init__(
+        self,
+        settings: RemoteSettings,
+        key: Revealable | None,
+        context: LinkContext,
+        next_key: Revealable | None = None,
+    ) -> None:
         self.settings = settings
         self.destination = Destination(settings.alias, settings.proxy_address, settings.expected_name)
         self._context = context
-        self._key = key
-        self._state = LinkState.WAITING_FOR_KEY if key is None else LinkState.CONNECTING
+        self._keys = LinkKeys(self.destination, key, next_key, context)
+        self._key = self._keys.in_use
+        self._state = LinkState.CONNECTING
         self._history = PhaseHistory()
         self._failure: PhaseFailure | None = None
         self._failures_in_a_row = 0
@@ -79,6 +90,16 @@ class Link:
         return self._key
 
     @property
+    def keys(self) -> tuple[Revealable | None, Revealable | None]:
+        """The current and the next key, as the registry has set them."""
+        return self._keys.configured
+
+    @property
+    def security_model(self) -> str:
+        """How both sides trust each other: ``api_key`` or ``certificate``, by whether there is a key."""
+        return "certificate" if self._key is None else "api_key"
+
+    @property
     def welcome(self) -> Welcome | None:
         """What the far side told of itself last."""
         return self._welcome
@@ -92,8 +113,6 @@ class Link:
         """Answer how the link stands."""
         waits = self._state in (LinkState.BACKING_OFF, LinkState.REFUSED)
         failure = self._failure
-        if failure is None and self._state is LinkState.WAITING_FOR_KEY:
-            failure = missing_key(self.settings.alias)
         remaining = max(0.0, self._next_attempt_at - self._now()) if waits else None
         return LinkStatus(
             state=self._state,
@@ -105,6 +124,8 @@ class Link:
             next_attempt_seconds=remaining,
             welcome=self._welcome,
             round_trip_milliseconds=self._round_trip_milliseconds,
+            keys=self._keys.describe(self._pool.open_connections()),
+            now_milliseconds=self._context.clock.now_milliseconds(),
         )
 
     # For requests
@@ -134,7 +155,7 @@ class Link:
         if self.connected:
             return
         waiting = self._state in (LinkState.BACKING_OFF, LinkState.REFUSED)
-        if self._state in (LinkState.WAITING_FOR_KEY, LinkState.CLOSED):
+        if self._state is LinkState.CLOSED:
             raise self.unavailable()
         self._bring_forward(insist=insist)
         if waiting and not insist:
@@ -150,26 +171,46 @@ class Link:
     def unavailable(self, failure: PhaseFailure | None = None) -> Failure:
         """Answer the failure for a caller who needs this remote: what is wrong, and what to do."""
         cause = failure or self._failure
-        if cause is None and self._key is None:
-            cause = missing_key(self.settings.alias)
         return remote_unavailable(
             self.settings, cause or PhaseFailure(Phase.CONNECT, "no connection is open yet")
         )
 
-    def refused(self, failure: PhaseFailure) -> None:
-        """Take note that a request, not an attempt, was refused for its key."""
-        self._note_failure(failure)
+    def use_of(self, key: Revealable) -> KeyUse:
+        """Answer the counters of this key, for whoever sends requests with it."""
+        return self._keys.use_of(key)
+
+    def refused(self, key: Revealable | None, failure: PhaseFailure) -> None:
+        """Take note that a request, not an attempt, was refused for the key that it carried.
+
+        Where there is another key to go on with, :attr:`key` is that one afterwards.
+        """
+        if not self._fall_back(key, failure):
+            self._note_failure(failure)
 
     # For the registry
 
-    def set_key(self, key: Revealable | None) -> None:
-        """Use this key from the next request on; requests under way go on with the one they carry."""
-        if key is None:
-            self._key = None
-            self._move(LinkEvent.KEY_MISSING)
+    def set_keys(self, current: Revealable | None, following: Revealable | None) -> None:
+        """Take the keys as they are in the keystore now; `isthmus.remotes.rotation` says which is used."""
+        self._keys.set(current, following)
+        self._use_key(self._keys.in_use)
+        self._bell.set()
+
+    def _use_key(self, key: Revealable | None) -> None:
+        """Use this key from the next request on; requests under way go on with the one they carry.
+
+        None is the certificate model. From one model to the other no connection can be taken along.
+        """
+        if key is None and self._key is None:
+            return
+        if key is None or self._key is None:
+            self._key = key
+            self._failure = None
             self._pool.close_idle()
-            self._pool.fail_waiters(missing_key(self.settings.alias))
-        elif self._key is None or key.reveal() != self._key.reveal():
+            self._move(LinkEvent.MODEL_CHANGED)
+            self._introduce_again = False
+            self._next_attempt_at = self._now()
+            self._failures_in_a_row = 0
+        elif key is not self._key:
             self._key = key
             self._move(LinkEvent.KEY_CHANGED)
             self._introduce_again = self.connected
@@ -187,6 +228,17 @@ class Link:
         self._next_attempt_at = self._now()
         self._failures_in_a_row = 0
         self._bell.set()
+
+    def certificates_changed(self) -> None:
+        """Drop every connection to a node that is trusted no longer, whatever it carries, and connect anew."""
+        security = self._context.transport
+        if self._key is not None or security is None:
+            return
+        self._pool.drop_where(
+            lambda connection: not security.trusts(connection.peer_chain),
+            "the remote's certificate is trusted no longer",
+        )
+        self.trust_changed()
 
     async def run(self) -> None:
         """Keep the link up until cancelled; whoever cancels calls :meth:`drain` or :meth:`close` then."""
@@ -225,7 +277,7 @@ class Link:
 
     @property
     def _wants_attempt(self) -> bool:
-        if self._key is None or self._state is LinkState.CLOSED or not self._pool.has_room:
+        if self._state is LinkState.CLOSED or not self._pool.has_room:
             return False
         return not self.connected or self._pool.open_count < self._warm_connections
 
@@ -233,6 +285,9 @@ class Link:
         return self._context.clock.monotonic_seconds()
 
     async def _step(self) -> None:
+        due = self._keys.trial_due_seconds
+        if due is not None and self._now() >= due and self._state is not LinkState.CLOSED:
+            await self._try_next_key()
         if self._introduce_again or (self.connected and self._now() >= self._next_ping_at):
             await self._check_peer()
         while self._wants_attempt and self._now() >= self._next_attempt_at:
@@ -243,6 +298,8 @@ class Link:
         due = []
         if self._wants_attempt:
             due.append(self._next_attempt_at)
+        if self._keys.trial_due_seconds is not None:
+            due.append(self._keys.trial_due_seconds)
         if self.connected:
             due += [self._next_ping_at, self._now() + IDLE_SECONDS]
         return max(0.0, min(due) - self._now()) if due else None
@@ -266,12 +323,36 @@ class Link:
             await self._pool.open_one()
         self._announce_outcome()
 
+    async def _try_next_key(self) -> None:
+        if await self._keys.try_next(self._require_same_cluster):
+            self._use_key(self._keys.in_use)
+            await self._move_connections()
+
+    async def _move_connections(self) -> None:
+        """Have every idle connection carry the key in use once, so that all are known to work with it."""
+        for _ in range(self._pool.open_count):
+            connection = self._pool.take_idle_where_or_none(lambda each: each.key is not self._key)
+            key = self._key
+            if connection is None or key is None:
+                return
+            with contextlib.suppress(PhaseFailure, TimeoutError):
+                async with asyncio.timeout(_PING_TIMEOUT_SECONDS):
+                    await self._exchange_signs(connection, key, introduce=True)
+                self._introduce_again = False
+            self._pool.release(connection)
+
+    def _fall_back(self, key: Revealable | None, failure: PhaseFailure) -> bool:
+        """Tell whether requests can go on with another key than this one, and have them do so."""
+        if not self._keys.go_on_without(key, failure):
+            return False
+        self._use_key(self._keys.in_use)
+        self._bell.set()
+        return True
+
     async def _check_peer(self) -> None:
         """Ask the far side for a sign of life, with the key as it is now."""
         self._next_ping_at = self._now() + self._ping_interval_seconds
         key = self._key
-        if key is None:
-            return
         # The one that idles longest, so that all warm ones take turns and none is closed for idleness.
         connection = self._pool.take_longest_idle_or_none()
         if connection is None:
@@ -288,17 +369,19 @@ class Link:
             self._peer_is_silent()
         except PhaseFailure as failure:
             # A single connection that broke is replaced without ado; an answer that says no counts.
-            if failure.refused and key is self._key:
+            if failure.refused and key is self._key and not self._fall_back(key, failure):
                 self._note_failure(failure)
         finally:
             self._pool.release(connection)
 
-    async def _exchange_signs(self, connection: Connection, key: Revealable, *, introduce: bool) -> None:
+    async def _exchange_signs(
+        self, connection: Connection, key: Revealable | None, *, introduce: bool
+    ) -> None:
         started = self._now()
         if introduce:
             self._note_success(await send_hello(connection, self.destination, key, self._context))
         else:
-            await send_ping(connection, self.destination, key, self._context)
+            self._note_pong(await send_ping(connection, self.destination, key, self._context))
         self._round_trip_milliseconds = (self._now() - started) * 1000
 
     def _peer_is_silent(self) -> None:
@@ -316,20 +399,24 @@ class Link:
         """Open a connection and introduce this node; raises :class:`PhaseFailure`, noted already."""
         key = self._key
         try:
-            if key is None:
-                raise missing_key(self.settings.alias)
             connection, welcome = await dial(self.destination, key, self._context)
             try:
+                self._require_same_model(key)
                 self._require_same_cluster(welcome)
             except PhaseFailure:
                 connection.abort()
                 raise
         except PhaseFailure as failure:
-            if key is self._key:  # what an old key led to says nothing about the new one
+            # What an old key led to says nothing about the new one.
+            if key is self._key and not self._fall_back(key, failure):
                 self._note_failure(failure)
             raise
         self._note_success(welcome)
         return connection
+
+    def _require_same_model(self, key: Revealable | None) -> None:
+        if (key is None) != (self._key is None):
+            raise PhaseFailure(Phase.CONNECT, "the security model was changed meanwhile")
 
     def _require_same_cluster(self, welcome: Welcome) -> None:
         """Refuse a second cluster behind one address while connections to the first are open."""
@@ -351,7 +438,20 @@ class Link:
         self._failure = None
         self._failures_in_a_row = 0
         self._welcome = welcome
+        self._keys.warn_of_expiry(welcome)
         self._move(LinkEvent.OPENED)
+
+    def _note_pong(self, pong: Pong) -> None:
+        """Take over what a ping tells of the key, which may be changed on the far side at any time."""
+        welcome = self._welcome
+        if welcome is not None and pong.key_id:
+            self._welcome = msgspec.structs.replace(
+                welcome,
+                key_id=pong.key_id,
+                key_name=pong.key_name,
+                key_expires_milliseconds=pong.key_expires_milliseconds,
+            )
+            self._keys.warn_of_expiry(self._welcome)
 
     def _note_failure(self, failure: PhaseFailure) -> None:
         self._history = self._history.with_failure(failure, self._context.clock.now_milliseconds())

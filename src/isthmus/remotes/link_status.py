@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from isthmus.remotes.key_expiry import expires_soon
 from isthmus.remotes.link_state import LinkState
 from isthmus.remotes.phases import PhaseFailure, PhaseHistory
 from isthmus.remotes.protocol import Welcome
@@ -23,6 +24,8 @@ class LinkStatus:
     next_attempt_seconds: float | None
     welcome: Welcome | None
     round_trip_milliseconds: float | None
+    keys: dict[str, Any] | None = None
+    now_milliseconds: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Answer what ``_remote/info`` shows beyond Elasticsearch's own fields. No secret is in it."""
@@ -40,7 +43,9 @@ class LinkStatus:
         if self.round_trip_milliseconds is not None:
             described["round_trip_in_millis"] = round(self.round_trip_milliseconds, 3)
         if self.welcome is not None:
-            described["remote"] = _describe_remote(self.welcome)
+            described["remote"] = _describe_remote(self.welcome, self.now_milliseconds)
+        if self.keys is not None:
+            described["keys"] = self.keys
         phases = self.history.to_json()
         if phases:
             described["phases"] = phases
@@ -53,7 +58,7 @@ def _describe_cause(failure: PhaseFailure) -> dict[str, Any]:
     return {"cause": failure.cause.value, "documentation": failure.cause.documentation}
 
 
-def _describe_remote(welcome: Welcome) -> dict[str, Any]:
+def _describe_remote(welcome: Welcome, now_milliseconds: int) -> dict[str, Any]:
     described: dict[str, Any] = {
         "cluster_name": welcome.cluster_name,
         "cluster_uuid": welcome.cluster_id,
@@ -62,5 +67,9 @@ def _describe_remote(welcome: Welcome) -> dict[str, Any]:
         "api_key": {"id": welcome.key_id, "name": welcome.key_name},
     }
     if welcome.key_expires_milliseconds is not None:
-        described["api_key"]["expiration"] = welcome.key_expires_milliseconds
+        expires_milliseconds = welcome.key_expires_milliseconds
+        described["api_key"]["expiration"] = expires_milliseconds
+        described["api_key"]["expires_in_millis"] = max(0, expires_milliseconds - now_milliseconds)
+        if expires_soon(expires_milliseconds, now_milliseconds):
+            described["api_key"]["expires_soon"] = True
     return described

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
 from isthmus.clock import Clock
@@ -80,6 +80,18 @@ class ConnectionPool:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
 
+    def open_connections(self) -> Collection[Connection]:
+        """Answer every open connection, busy or idle."""
+        return tuple(self._open)
+
+    def take_idle_where_or_none(self, is_wanted: Callable[[Connection], bool]) -> Connection | None:
+        """Answer an idle connection of this kind."""
+        for entry in self._idle:
+            if entry[1].usable and is_wanted(entry[1]):
+                self._idle.remove(entry)
+                return entry[1]
+        return None
+
     def take_idle_or_none(self) -> Connection | None:
         """Answer the connection that was used last, so that the others can go idle and close."""
         while self._idle:
@@ -134,6 +146,11 @@ class ConnectionPool:
     def drop_all(self, reason: str) -> None:
         """End every connection at once; requests under way fail with this reason."""
         for connection in list(self._open):
+            connection.abort(reason)
+
+    def drop_where(self, is_bad: Callable[[Connection], bool], reason: str) -> None:
+        """End these connections at once; requests under way on them fail with this reason."""
+        for connection in [each for each in self._open if is_bad(each)]:
             connection.abort(reason)
 
     def fail_waiters(self, failure: PhaseFailure) -> None:

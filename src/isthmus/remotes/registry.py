@@ -13,8 +13,9 @@ from isthmus.names.grouping import no_such_remote_cluster
 from isthmus.remotes.cluster import RemoteCluster
 from isthmus.remotes.dialling import LinkContext
 from isthmus.remotes.link import Link
-from isthmus.remotes.records import SecureSettings
-from isthmus.remotes.settings import RemoteSettings, credentials_name
+from isthmus.remotes.records import Revealable, SecureSettings
+from isthmus.remotes.rotation import same_key
+from isthmus.remotes.settings import RemoteSettings, credentials_name, next_credentials_name
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class Remotes:
         self._clusters: dict[ClusterAlias, RemoteCluster] = {}
         self._running: dict[Link, asyncio.Task[None]] = {}
         self._draining: set[asyncio.Task[None]] = set()
+        self._draining_links: set[Link] = set()
         self._bell = asyncio.Event()
 
     def aliases(self) -> Collection[ClusterAlias]:
@@ -75,22 +77,28 @@ class Remotes:
             self.reload_secure_settings()
         except Failure as failure:
             logger.warning("keystore cannot be read", extra={"reason": failure.reason})
+        self._context.signing.look_for_changes()
         if self._context.trust.reload_if_changed():
             for cluster in self._clusters.values():
                 cluster.link.trust_changed()
 
+    def certificates_changed(self) -> None:
+        """Have every link without a key drop nodes that are trusted no longer, and connect anew."""
+        links = {*self._running, *self._draining_links, *(each.link for each in self._clusters.values())}
+        for link in links:
+            link.certificates_changed()
+
     def reload_secure_settings(self) -> None:
-        """Hand every link its key as it is in the keystore now; raises :class:`Failure`."""
+        """Hand every link its keys as they are in the keystore now; raises :class:`Failure`."""
         for alias, cluster in self._clusters.items():
-            key = self._secure_settings.get(credentials_name(alias))
-            current = cluster.link.key
-            if (key is None) != (current is None) or (
-                key is not None and current is not None and key.reveal() != current.reveal()
-            ):
-                cluster.link.set_key(key)
-                logger.info(
-                    "remote cluster credentials changed", extra={"alias": alias, "present": key is not None}
-                )
+            current, following = self._keys_of(alias)
+            known_current, known_following = cluster.link.keys
+            if same_key(current, following):
+                following = None
+            if not same_key(current, known_current) or not same_key(following, known_following):
+                cluster.link.set_keys(current, following)
+                present = {"present": current is not None, "next_present": following is not None}
+                logger.info("remote cluster credentials changed", extra={"alias": alias, **present})
 
     async def settle(self, aliases: Iterable[ClusterAlias], timeout_seconds: float) -> None:
         """Return once each of these is connected or known to fail, or after this time.
@@ -113,12 +121,19 @@ class Remotes:
             await self._close()
 
     def _new_link(self, settings: RemoteSettings) -> Link:
-        key = None
+        current = following = None
         try:
-            key = self._secure_settings.get(credentials_name(settings.alias))
+            current, following = self._keys_of(settings.alias)
         except Failure as failure:
             logger.warning("keystore cannot be read", extra={"reason": failure.reason})
-        return Link(settings, key, self._context)
+        return Link(settings, current, self._context, following)
+
+    def _keys_of(self, alias: ClusterAlias) -> tuple[Revealable | None, Revealable | None]:
+        """Answer the current and the next key of the keystore."""
+        return (
+            self._secure_settings.get(credentials_name(alias)),
+            self._secure_settings.get(next_credentials_name(alias)),
+        )
 
     def _reconcile(self) -> None:
         """Start the links that are wanted and not running; stop those that run and are not wanted."""
@@ -126,7 +141,8 @@ class Remotes:
         for link in [link for link in self._running if link not in wanted]:
             task = self._running.pop(link)
             task.cancel()
-            self._start_draining(_drain(link, task))
+            self._draining_links.add(link)
+            self._start_draining(self._drain(link, task))
         for link in wanted:
             task_or_none = self._running.get(link)
             if task_or_none is None or task_or_none.done():
@@ -138,6 +154,14 @@ class Remotes:
         task = asyncio.create_task(coroutine)
         self._draining.add(task)
         task.add_done_callback(self._draining.discard)
+
+    async def _drain(self, link: Link, task: asyncio.Task[None]) -> None:
+        await asyncio.gather(task, return_exceptions=True)
+        try:
+            await link.drain(_DRAIN_SECONDS)
+        finally:
+            await link.close()
+            self._draining_links.discard(link)
 
     async def _wait(self) -> None:
         tasks: set[asyncio.Task[object]] = {
@@ -158,14 +182,6 @@ class Remotes:
         links = {*self._running, *(cluster.link for cluster in self._clusters.values())}
         await asyncio.gather(*(link.close() for link in links))
         self._running.clear()
-
-
-async def _drain(link: Link, task: asyncio.Task[None]) -> None:
-    await asyncio.gather(task, return_exceptions=True)
-    try:
-        await link.drain(_DRAIN_SECONDS)
-    finally:
-        await link.close()
 
 
 async def _settled(cluster: RemoteCluster, timeout_seconds: float) -> None:

@@ -32,6 +32,9 @@ _NOT_TLS: Final = frozenset(
 )
 
 
+_USE_REMOTE_CLUSTER_PORT: Final = "with an API key use the remote cluster server, port 9443 by default"
+
+
 @dataclass(frozen=True, slots=True)
 class Destination:
     """Whom a connection is for: the alias, the address, the name that the certificate must hold."""
@@ -71,14 +74,8 @@ def explain_tls_error(
                 " remote cluster parameters",
                 cause=Cause.UNKNOWN_SERVER_NAME,
             )
-        if "CERTIFICATE_REQUIRED" in reason or "BAD_CERTIFICATE" in reason:
-            return PhaseFailure(
-                Phase.TLS,
-                f"server at {where} asks for a client certificate ({reason})",
-                "this looks like the transport port: with an API key use the remote cluster server,"
-                " port 9443 by default",
-                cause=Cause.CLIENT_CERTIFICATE_WANTED,
-            )
+        if wants_client_certificate(reason):
+            return explain_wanted_certificate(reason, destination)
         return PhaseFailure(
             Phase.TLS,
             f"TLS with server at {where} failed: {reason or type(error).__name__}",
@@ -101,6 +98,21 @@ def explain_tls_error(
     )
 
 
+def wants_client_certificate(reason: str) -> bool:
+    """Tell whether this is how a server says that it asked for a certificate and got none."""
+    return "CERTIFICATE_REQUIRED" in reason or "BAD_CERTIFICATE" in reason
+
+
+def explain_wanted_certificate(reason: str, destination: Destination) -> PhaseFailure:
+    """Answer the failure for a server that asks for a certificate where this node has a key to show."""
+    return PhaseFailure(
+        Phase.TLS,
+        f"server at [{destination.address}] asks for a client certificate ({reason})",
+        f"this looks like the transport port: {_USE_REMOTE_CLUSTER_PORT}",
+        cause=Cause.CLIENT_CERTIFICATE_WANTED,
+    )
+
+
 def _explain_certificate(
     error: ssl.SSLCertVerificationError,
     destination: Destination,
@@ -117,8 +129,9 @@ def _explain_certificate(
         return PhaseFailure(
             Phase.TLS,
             f"{start}; it is valid for {held} and not for [{destination.server_name}]",
-            f"set [cluster.remote.{destination.alias}.server_name] to a name that the certificate holds, or"
-            " have the remote present a certificate for this name",
+            _node_certificate_remedy(seen)
+            or f"set [cluster.remote.{destination.alias}.server_name] to a name that the certificate holds,"
+            " or have the remote present a certificate for this name",
             cause=Cause.NAME_NOT_IN_CERTIFICATE,
         )
     if error.verify_code in (_EXPIRED, _NOT_YET_VALID):
@@ -134,7 +147,15 @@ def _explain_certificate(
         Phase.TLS,
         f"{start}; this deployment trusts {trusted}, none of which is that issuer"
         f" ({error.verify_message or 'verification failed'})",
-        "add the root certificate of the remote environment's proxy to the trusted authorities (on Elastic"
+        _node_certificate_remedy(seen)
+        or "add the root certificate of the remote environment's proxy to the trusted authorities (on Elastic"
         " Cloud Enterprise: Platform > Settings > TLS certificates > Proxy > Show certificate chain)",
         cause=Cause.ISSUER_NOT_TRUSTED,
     )
+
+
+def _node_certificate_remedy(seen: CertificateFacts | None) -> str | None:
+    """Answer what to do where the certificate is a node's own: then the port, not the trust, is wrong."""
+    if seen is None or not seen.node_names:
+        return None
+    return f"this is a node's own certificate, which the transport port shows: {_USE_REMOTE_CLUSTER_PORT}"

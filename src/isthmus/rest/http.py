@@ -15,11 +15,16 @@ from isthmus.errors import Failure, illegal_argument, parsing_failure
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who is at the other end: an address where one is known, and the certificate shown (DER)."""
+    """Who is at the other end: an address where one is known, and the certificate shown (DER).
+
+    The address is the client's own, also where a trusted load balancer stands in between. ``chain`` is
+    the verified one, the certificate first; empty unless one was asked for and verified.
+    """
 
     address: str | None = None
     certificate: bytes | None = None
     encrypted: bool = False
+    chain: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

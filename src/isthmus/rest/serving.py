@@ -87,6 +87,13 @@ class HttpServer:
         connections = [each for each in self._state.connections if isinstance(each, NodeHttpProtocol)]
         return sum(connection.abort_if_not_admitted() for connection in connections)
 
+    def retire_connections(self, application: HttpApplication) -> None:
+        """Close this application's connections, each as soon as it has answered what it is being asked."""
+        asgi_application = self._asgi_applications.get(id(application))
+        for connection in list(self._state.connections):
+            if isinstance(connection, NodeHttpProtocol) and connection.serves(asgi_application):
+                connection.shutdown()
+
     def listen(
         self, listener: socket.socket, tls_context: ssl.SSLContext | None, application: HttpApplication
     ) -> None:

@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from isthmus.errors import Failure
+from isthmus.remotes.certificate_chain import verified_chain
 from isthmus.rest.asgi import AsgiApplication, Fields, plain_answer
 from isthmus.rest.http import Peer
 from isthmus.rest.limits import (
@@ -98,6 +99,7 @@ class NodeHttpProtocol(HttpToolsProtocol):
             address=self._origin.address or (self.client[0] if self.client else None),
             certificate=tls.getpeercert(binary_form=True) if tls is not None else None,
             encrypted=tls is not None,
+            chain=verified_chain(tls),
         )
         self._head_since = self.loop.time()
         if not self.abort_if_not_admitted() and len(self.connections) > self._limits.max_connections:
@@ -235,6 +237,10 @@ class NodeHttpProtocol(HttpToolsProtocol):
             logger.debug("slow request dropped", extra={"peer": self.client})
             self._deaf = True
             self.transport.close()
+
+    def serves(self, application: AsgiApplication | None) -> bool:
+        """Answer whether this connection is one of that application's."""
+        return self._application is application
 
     def abort_if_not_admitted(self) -> bool:
         """Drop the connection at once if it may not be any more; answer whether that was so."""

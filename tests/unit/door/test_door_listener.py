@@ -125,7 +125,7 @@ async def answer_to(port: int, *pieces: bytes, pause_seconds: float = 0) -> byte
 UNRECOGNIZED_NAME = b"\x15\x03\x03\x00\x02\x02\x70"
 
 
-@pytest.mark.parametrize("port", [DoorPort.DATA, DoorPort.REMOTE_CLUSTER])
+@pytest.mark.parametrize("port", DoorPort)
 async def test_a_named_connection_speaks_tls_with_its_node(
     door: Running, client_context: ssl.SSLContext, port: DoorPort
 ) -> None:
@@ -165,15 +165,16 @@ async def test_waiting_for_the_rest_of_a_hello_costs_nothing(
     assert time.process_time() - before < 0.15
 
 
+@pytest.mark.parametrize("port", [DoorPort.REMOTE_CLUSTER, DoorPort.TRANSPORT])
 @pytest.mark.parametrize("name", [f"{STOPPED}.{DOMAIN}", f"{'c' * 32}.{DOMAIN}", DOMAIN, "localhost", None])
-async def test_every_refusal_on_the_remote_port_is_the_same(
-    door: Running, client_context: ssl.SSLContext, name: str | None
+async def test_every_refusal_on_a_port_for_clusters_is_the_same(
+    door: Running, client_context: ssl.SSLContext, name: str | None, port: DoorPort
 ) -> None:
     """Stopped, unknown, impossible: the same alert, not before the same moment."""
     client_context.check_hostname = False
     started = time.monotonic()
     hello = client_hello(client_context, name)
-    assert await answer_to(door.ports[DoorPort.REMOTE_CLUSTER], hello) == UNRECOGNIZED_NAME
+    assert await answer_to(door.ports[port], hello) == UNRECOGNIZED_NAME
     assert time.monotonic() - started >= LIMITS.refusal_after_seconds
 
 
@@ -203,15 +204,6 @@ async def test_a_name_that_leads_nowhere_ends_tls_at_the_door(
         await answer_to(door.ports[DoorPort.DATA], client_hello(client_context, name))
     assert len(door.ended_here) == 3
     assert all(first[0] == 22 for first in door.ended_here)
-
-
-async def test_the_transport_port_says_that_it_is_not_enabled(
-    door: Running, client_context: ssl.SSLContext, caplog: pytest.LogCaptureFixture
-) -> None:
-    """To the client by an alert, to the operator in the log."""
-    hello = client_hello(client_context, f"{RUNNING}.{DOMAIN}")
-    assert await answer_to(door.ports[DoorPort.TRANSPORT], hello) == UNRECOGNIZED_NAME
-    assert "not enabled" in str([vars(record).get("reason") for record in caplog.records])
 
 
 async def test_plain_http_is_answered(door: Running) -> None:

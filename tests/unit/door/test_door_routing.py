@@ -78,11 +78,12 @@ def test_plain_http_is_told_to_use_https(port: DoorPort) -> None:
     assert decision(port, Hello(HelloOutcome.NOT_TLS), b"SSH-2.0-x") == Refuse("not TLS", alert=None)
 
 
-def test_the_transport_port_is_not_enabled() -> None:
-    """Even the name of a running node is refused there."""
-    refusal = decision(DoorPort.TRANSPORT, named(f"{RUNNING}.hosted.localhost"))
-    assert isinstance(refusal, Refuse)
-    assert "not enabled" in refusal.reason
+def test_the_transport_port_leads_to_running_nodes_only() -> None:
+    """It tells as little about others as the port of remote clusters, and speaks TLS only."""
+    assert isinstance(decision(DoorPort.TRANSPORT, named(f"{RUNNING}.hosted.localhost")), HandOver)
+    stranger = decision(DoorPort.TRANSPORT, named("nobody.hosted.localhost"))
+    assert stranger == decision(DoorPort.REMOTE_CLUSTER, named("nobody.hosted.localhost"))
+    assert decision(DoorPort.TRANSPORT, Hello(HelloOutcome.NOT_TLS), HTTP) == Refuse("not TLS", alert=None)
 
 
 def test_alerts_are_whole_records() -> None:

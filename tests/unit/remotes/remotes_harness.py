@@ -30,11 +30,13 @@ from isthmus.remotes.records import NodeIdentity
 from isthmus.remotes.registry import Remotes
 from isthmus.remotes.settings import RemoteSettings, credentials_name
 from isthmus.remotes.trace import NO_TRACE, current_trace
+from isthmus.rest.remote.gates import KeyGate
 from isthmus.rest.remote.interface import RemoteInterface
 from isthmus.rest.serving import HttpServer
 from isthmus.security.principal import IndexPrivileges, Principal, RemoteIndexPrivileges, RoleDescriptor
 from isthmus.security.remote_caller import CrossClusterKey
 from isthmus.security.secret import Secret
+from isthmus.security.signing import SignatureVerifier
 
 SERVER_NAME = "far.example.org"
 ALIAS = ClusterAlias("eu")
@@ -73,8 +75,11 @@ class FakeKeys:
     def __init__(self, **access: tuple[str, ...]) -> None:
         self.access: dict[str, tuple[str, ...]] = dict(access)
         self.used: list[str] = []
+        self.expires_milliseconds: int | None = None
 
-    async def authenticate_cross_cluster(self, credentials: str, action: str = "") -> CrossClusterKey:
+    async def authenticate_cross_cluster(
+        self, credentials: str, action: str = "", certificate_subject: str | None = None
+    ) -> CrossClusterKey:
         """Answer the key; unknown ones are refused in Elasticsearch's words."""
         encoded = credentials.removeprefix("ApiKey ")
         self.used.append(encoded)
@@ -90,7 +95,12 @@ class FakeKeys:
             indices=(IndexPrivileges(names=self.access[encoded], privileges=READ),),
         )
         return CrossClusterKey(
-            id=f"id-of-{encoded}", name=encoded, owner_username="owner", owner_realm="native", role=role
+            id=f"id-of-{encoded}",
+            name=encoded,
+            owner_username="owner",
+            owner_realm="native",
+            role=role,
+            expires_milliseconds=self.expires_milliseconds,
         )
 
 
@@ -149,6 +159,7 @@ class FarCluster:
     name: str = "far"
     port: int = 0
     server: HttpServer | None = None
+    signatures: SignatureVerifier | None = None
 
     @property
     def address(self) -> HostAndPort:
@@ -162,7 +173,11 @@ class FarCluster:
         listener = socket.create_server(("127.0.0.1", self.port))
         self.port = listener.getsockname()[1]
         self.server = HttpServer()
-        interface = RemoteInterface(self.keys, self.engine, identity(self.name))  # type: ignore[arg-type]
+        interface = RemoteInterface(
+            KeyGate(self.keys, self.signatures),
+            self.engine,  # type: ignore[arg-type]
+            identity(self.name),
+        )
         self.server.listen(listener, context, interface)
 
     async def kill(self) -> None:

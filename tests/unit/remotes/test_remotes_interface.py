@@ -26,6 +26,7 @@ from isthmus.remotes.protocol import (
     encode,
 )
 from isthmus.rest.http import Request, Response
+from isthmus.rest.remote.gates import KeyGate
 from isthmus.rest.remote.interface import RemoteInterface
 from isthmus.security.principal import RoleDescriptor
 from isthmus.security.remote_caller import RemoteSubject, remote_subject
@@ -43,7 +44,7 @@ def engine() -> FakeEngine:
 @pytest.fixture
 def interface(engine: FakeEngine) -> RemoteInterface:
     """Make a port that takes one key."""
-    return RemoteInterface(FakeKeys(key1=("logs-*",)), engine, identity("far"))  # type: ignore[arg-type]
+    return RemoteInterface(KeyGate(FakeKeys(key1=("logs-*",))), engine, identity("far"))  # type: ignore[arg-type]
 
 
 async def ask(interface: RemoteInterface, action: str, record: Record | bytes, **headers: str) -> Response:

@@ -208,7 +208,8 @@ async def test_a_key_that_appears_connects_the_waiting_link(near_of: NearFactory
         state = near.state
         assert state["connected"] is False
         assert "cluster_credentials" not in state
-        assert state["isthmus"]["state"] == "waiting_for_key"
+        assert state["isthmus"]["security_model"] == "certificate"
+        assert state["isthmus"]["state"] == "refused"
         with pytest.raises(Failure) as caught:
             await search(near)
         cause = caught.value.caused_by
@@ -217,7 +218,7 @@ async def test_a_key_that_appears_connects_the_waiting_link(near_of: NearFactory
         near.keystore.put_key("key1")
         await until(lambda: bool(near.state["connected"]))
         near.keystore.put_key(None)
-        await until(lambda: near.state["isthmus"]["state"] == "waiting_for_key")
+        await until(lambda: near.state["isthmus"]["state"] == "refused")
 
 
 async def test_an_invalidated_key_is_noticed_and_a_new_one_mends_it(near: Near, far: FarCluster) -> None:

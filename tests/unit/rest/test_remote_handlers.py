@@ -214,7 +214,7 @@ async def test_remote_info_shows_an_alias_without_a_key(node: Node) -> None:
     info = await node.ask("GET", "/_remote/info")
     assert info["eu"]["connected"] is False
     assert "cluster_credentials" not in info["eu"]
-    assert info["eu"]["isthmus"]["state"] == "waiting_for_key"
+    assert info["eu"]["isthmus"]["security_model"] == "certificate"
 
 
 async def test_reloading_takes_up_the_keystore(node: Node) -> None:

@@ -1,7 +1,7 @@
-"""What a node answers on its remote cluster server port (9443 by default).
+"""What a node answers on its ports for other clusters: the remote cluster server (9443) and transport (9400).
 
-Only the actions of :mod:`isthmus.remotes.protocol`, only with a cross-cluster API key, and only what both
-the key's access and the caller's own privileges allow. There is no REST API on this port.
+Only the actions of :mod:`isthmus.remotes.protocol`, only for clusters that the port's gate lets in
+(:mod:`isthmus.rest.remote.gates`), and only what their callers may do here. There is no REST API.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from isthmus.clock import Clock, SystemClock
 from isthmus.errors import Failure, FailureKind
@@ -27,6 +27,7 @@ from isthmus.remotes.protocol import (
     TIMEOUT_MILLISECONDS,
     VERSION,
     ZSTANDARD,
+    AccessAnswer,
     Action,
     CountAnswer,
     CountCall,
@@ -48,9 +49,11 @@ from isthmus.remotes.protocol import (
 from isthmus.remotes.records import NodeIdentity
 from isthmus.remotes.trace import begin_trace, current_trace
 from isthmus.rest.http import Request, Response, json_response
+from isthmus.rest.remote.gates import Gate, Visitor
 from isthmus.rest.remote.statuses import STATUS_OF_KIND
 from isthmus.search.local import SEARCH_ACTION, LocalCluster
-from isthmus.security.remote_caller import CrossClusterKey, RemoteSubject, remote_principal
+from isthmus.security.audit_notes import note_principal
+from isthmus.security.remote_caller import RemoteSubject
 
 logger = logging.getLogger(__name__)
 
@@ -64,37 +67,26 @@ _ELASTICSEARCH_ACTIONS: Final[Mapping[Action, str]] = {
     Action.PING: _HANDSHAKE_ACTION,
     Action.SEARCH: SEARCH_ACTION,
     Action.COUNT: SEARCH_ACTION,
+    Action.ACCESS: _HANDSHAKE_ACTION,
     Action.RESOLVE: "indices:admin/resolve/cluster",
 }
 
 
-class AuthenticatesClusters(Protocol):
-    """Which cross-cluster key is that? Satisfied by :class:`isthmus.security.authenticate.Authenticator`."""
-
-    async def authenticate_cross_cluster(self, credentials: str, action: str = ...) -> CrossClusterKey:
-        """Answer the verified key; raises a 401 failure in Elasticsearch's words."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class _Incoming:
-    """One request whose key is verified and whose body is unpacked."""
+    """One request of a cluster that was let in, with its body unpacked."""
 
-    key: CrossClusterKey
+    visitor: Visitor
     body: bytes
 
 
 class RemoteInterface:
-    """The remote cluster server as one :class:`isthmus.rest.http.HttpApplication`."""
+    """A port for other clusters as one :class:`isthmus.rest.http.HttpApplication`; ``gate`` says which."""
 
     def __init__(
-        self,
-        authenticator: AuthenticatesClusters,
-        engine: Engine,
-        identity: NodeIdentity,
-        clock: Clock | None = None,
+        self, gate: Gate, engine: Engine, identity: NodeIdentity, clock: Clock | None = None
     ) -> None:
-        self._authenticator = authenticator
+        self._gate = gate
         self._clock = clock or SystemClock()
         self._engine = engine
         self._identity = identity
@@ -105,6 +97,7 @@ class RemoteInterface:
             Action.SEARCH: self._search,
             Action.COUNT: self._count,
             Action.RESOLVE: self._resolve,
+            Action.ACCESS: self._access,
         }
 
     async def handle(self, request: Request) -> Response:
@@ -129,12 +122,12 @@ class RemoteInterface:
     async def admit(self, head: Request) -> Response | None:
         """Refuse a large body that is for nobody here, or without a good key, before it is read."""
         if not _is_action_path(head):
-            return _not_a_rest_api(head)
+            return _not_a_rest_api(head, self._gate.port_name)
         try:
             announced = head.headers.get("content-length", "")
             if announced.isdecimal() and int(announced[:20]) > MAXIMUM_REQUEST_BYTES:
                 raise too_large(MAXIMUM_REQUEST_BYTES)
-            await self._authenticate(head, _HANDSHAKE_ACTION)
+            await self._gate.identify(head, _HANDSHAKE_ACTION, complete=False)
         except Failure as failure:
             return self.refuse(failure)
         return None
@@ -154,20 +147,20 @@ class RemoteInterface:
 
     async def _answer(self, request: Request) -> Response:
         if not _is_action_path(request):
-            return _not_a_rest_api(request)
+            return _not_a_rest_api(request, self._gate.port_name)
         name = request.path.removeprefix(PATH_PREFIX)
         try:
             action = Action(name)
         except ValueError:
-            # Whoever has no key learns nothing, not even which actions there are.
-            await self._authenticate(request, name)
-            raise action_not_allowed(name) from None
-        key = await self._authenticate(request, _ELASTICSEARCH_ACTIONS[action])
+            # Whoever is not let in learns nothing, not even which actions there are.
+            await self._gate.identify(request, name)
+            raise action_not_allowed(name, self._gate.port_name) from None
+        visitor = await self._gate.identify(request, _ELASTICSEARCH_ACTIONS[action])
         body = decompressed(request.body, request.headers.get(BODY_ENCODING, ""), MAXIMUM_REQUEST_BYTES)
         seconds = _timeout_seconds(request.headers)
         try:
             async with asyncio.timeout(seconds):
-                answer = await self._handlers[action](_Incoming(key, body))
+                answer = await self._handlers[action](_Incoming(visitor, body))
         except TimeoutError:
             raise Failure(
                 FailureKind.TIMED_OUT,
@@ -175,10 +168,6 @@ class RemoteInterface:
                 f"[{_ELASTICSEARCH_ACTIONS[action]}] did not finish within [{seconds:g}s]",
             ) from None
         return _packed(encode(answer), request.headers)
-
-    async def _authenticate(self, request: Request, action: str) -> CrossClusterKey:
-        credentials = request.headers.get("authorization", "")
-        return await self._authenticator.authenticate_cross_cluster(credentials, action)
 
     async def _handshake(self, incoming: _Incoming) -> Welcome:
         hello = self._decoders.decode(Hello, incoming.body)
@@ -197,46 +186,61 @@ class RemoteInterface:
             minimum_wire_compatible_version=identity.minimum_wire_compatible_version,
             minimum_index_compatible_version=identity.minimum_index_compatible_version,
             features=(ZSTANDARD,),
-            key_id=incoming.key.id,
-            key_name=incoming.key.name,
-            key_expires_milliseconds=incoming.key.expires_milliseconds,
+            key_id=incoming.visitor.key_id,
+            key_name=incoming.visitor.key_name,
+            key_expires_milliseconds=incoming.visitor.key_expires_milliseconds,
             now_milliseconds=self._clock.now_milliseconds(),
         )
 
     async def _ping(self, incoming: _Incoming) -> Pong:
-        del incoming
-        return Pong(cluster_id=self._identity.cluster_id)
+        return Pong(
+            cluster_id=self._identity.cluster_id,
+            key_id=incoming.visitor.key_id,
+            key_name=incoming.visitor.key_name,
+            key_expires_milliseconds=incoming.visitor.key_expires_milliseconds,
+        )
 
     async def _search(self, incoming: _Incoming) -> Record:
         call = self._decoders.decode(SearchCall, incoming.body)
-        return await self._local(incoming, call.caller).search(call.expressions, call.options, call.request)
+        local = await self._local(incoming, call.caller)
+        return await local.search(call.expressions, call.options, call.request)
 
     async def _count(self, incoming: _Incoming) -> CountAnswer:
         call = self._decoders.decode(CountCall, incoming.body)
-        local = self._local(incoming, call.caller)
+        local = await self._local(incoming, call.caller)
         selections = local.select(SEARCH_ACTION, call.expressions, call.options)
         return CountAnswer(count=await self._engine.count(selections, call.query), indices=len(selections))
 
     async def _resolve(self, incoming: _Incoming) -> ResolveAnswer:
         call = self._decoders.decode(ResolveCall, incoming.body)
-        local = self._local(incoming, call.caller)
+        local = await self._local(incoming, call.caller)
         return ResolveAnswer(matching_indices=local.has_matching_indices(call.expressions, call.options))
 
-    def _local(self, incoming: _Incoming, caller: RemoteSubject) -> LocalCluster:
-        """Answer this cluster as the key and the caller's own privileges together allow it to be seen."""
-        return LocalCluster(self._engine, remote_principal(incoming.key, caller))
+    async def _access(self, incoming: _Incoming) -> AccessAnswer:
+        visitor = incoming.visitor
+        return AccessAnswer(
+            key_id=visitor.key_id,
+            key_name=visitor.key_name,
+            key_expires_milliseconds=visitor.key_expires_milliseconds,
+            role=visitor.access,
+        )
+
+    async def _local(self, incoming: _Incoming, caller: RemoteSubject) -> LocalCluster:
+        """Answer this cluster as this caller of that cluster may see it."""
+        principal = await incoming.visitor.principal(caller)
+        note_principal(principal)
+        return LocalCluster(self._engine, principal)
 
 
 def _is_action_path(request: Request) -> bool:
     return request.method == "POST" and request.path.startswith(PATH_PREFIX)
 
 
-def _not_a_rest_api(request: Request) -> Response:
+def _not_a_rest_api(request: Request, port_name: str) -> Response:
     """Answer in JSON whoever took this port for another: it names the port's purpose and nothing more."""
     reason = (
         f"no handler found for uri [{request.path[:200]}] and method [{request.method[:20]}]: this is the"
-        " dedicated remote cluster server port, which answers other clusters only; the REST API has a port"
-        " of its own"
+        f" {port_name}, which answers other clusters only; the REST API has a port of its own"
     )
     return json_response(
         {"error": {"type": "illegal_argument_exception", "reason": reason}, "status": 404}, 404
