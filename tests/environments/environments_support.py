@@ -184,6 +184,17 @@ def remote_port_client(deployment: Deployment, authorization: str) -> JsonClient
     return JsonClient(_ConnectionByServerName(deployment), authorization)
 
 
+def remote_port_status(deployment: Deployment, path: str, authorization: str, body: bytes) -> int:
+    """Post bytes to the remote cluster server, over a connection of its own; answer the status."""
+    connection = _ConnectionByServerName(deployment)
+    headers = {"Authorization": authorization, "Content-Type": "application/vnd.isthmus.v1+msgpack"}
+    try:
+        connection.request("POST", path, body, headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
 class _ConnectionByServerName(http.client.HTTPConnection):
     """To the deployment's proxy address, with its server name in the TLS hello."""
 

@@ -107,7 +107,7 @@ def _is_ignored(field: FieldMapping, text: str) -> bool:
     limit = field.ignore_above
     if limit is not None and len(text) > limit:
         return True
-    if len(text.encode()) > _TERM_BYTES_LIMIT:
+    if field.is_searchable and len(text.encode()) > _TERM_BYTES_LIMIT:
         raise illegal_argument(
             f'Document contains at least one immense term in field="{field.path}" (whose UTF8 encoding '
             f"is longer than the max length {_TERM_BYTES_LIMIT})"
