@@ -93,23 +93,29 @@ class AuditLog:
     def _write(self, lines: list[JsonObject]) -> None:
         with self._lock:
             missing, self._dropped = self._dropped, 0
-        if missing:
-            notice = {"type": "audit", "timestamp": lines[0].get("timestamp")}
-            lines = [
-                notice | {"event.type": "audit", "event.action": "events_dropped", "count": missing},
-                *lines,
-            ]
-        written = 0
-        for line in lines:  # one by one: a file ends with a whole line
-            written += self._file.write(_text(line))
-        if written < len(lines):
-            if missing == 0:
-                logger.error("audit log cannot be written", extra={"lines": len(lines) - written})
-            self._count_dropped(missing + len(lines) - written)
+        lost = missing
+        if missing and self._file.write(_text(_notice(missing, lines[0]))):
+            lost = 0
+        # One by one: a file ends with a whole line.
+        lost += sum(not self._file.write(_text(line)) for line in lines)
+        if lost and not missing:
+            logger.error("audit log cannot be written", extra={"lines": lost})
+        if lost:
+            self._count_dropped(lost)
 
     def _count_dropped(self, count: int) -> None:
         with self._lock:
             self._dropped += count
+
+
+def _notice(missing: int, following: JsonObject) -> JsonObject:
+    return {
+        "type": "audit",
+        "timestamp": following.get("timestamp"),
+        "event.type": "audit",
+        "event.action": "events_dropped",
+        "count": missing,
+    }
 
 
 def _text(line: JsonObject) -> bytes:

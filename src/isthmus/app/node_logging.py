@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
@@ -65,8 +66,10 @@ def _timestamp(seconds: float) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool | int):
         return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(element) for element in value]
     return str(value)[:_LONGEST_TEXT]
