@@ -99,6 +99,8 @@ UNDERSTOOD: list[tuple[Any, SearchRequest]] = [
     ({"terminate_after": 0}, SearchRequest()),
     ({"version": True, "seq_no_primary_term": "true"}, SearchRequest(version=True, seq_no_primary_term=True)),
     # what Elasticsearch knows and this does not is fine while it asks for nothing
+    ({"stored_fields": []}, SearchRequest(source=False)),
+    ({"stored_fields": [], "_source": True}, SearchRequest(source=True)),
     ({"explain": False, "profile": False, "fields": [], "script_fields": {}, "pit": None}, SearchRequest()),
 ]
 

@@ -59,6 +59,9 @@ _BOOLEANS: Final = frozenset(
 )
 #: parameters whose only accepted value is the one that changes nothing here
 _ONLY: Final[dict[str, Json]] = {"store": False, "fielddata": False, "index_options": "positions"}
+WITHOUT_EFFECT: Final = frozenset({"eager_global_ordinals", "norms", *_ONLY})
+"""Parameters of fields that are kept and shown and change nothing; some have one possible value."""
+
 _LOCALES: Final = ("", "ROOT", "en", "en_US")
 _ROOT_KEYS: Final = frozenset(
     {"properties", "dynamic", "_source", "_meta", "date_detection", "numeric_detection"}

@@ -12,8 +12,8 @@ from isthmus.rest.http import Request, Response, boolean_parameter
 from isthmus.rest.routing import Router
 from isthmus.security.principal import Principal
 
-#: names that every handler takes: the API itself acts on them. ``human`` and ``error_trace`` are
-#: accepted and change nothing: sizes and times are plain numbers, and there is no trace to show.
+#: names that every handler takes: the API itself acts on them. ``error_trace`` is accepted and changes
+#: nothing, as there is no trace to show; ``human`` adds readable dates and versions to index settings.
 COMMON_PARAMETERS: Final = frozenset({"pretty", "human", "error_trace", "filter_path", "format"})
 
 #: names that say how index expressions are read

@@ -10,8 +10,10 @@ from isthmus.errors import Failure, FailureKind, illegal_argument
 from isthmus.names import wildcard_matches
 from isthmus.rest.http import Response, boolean_parameter, json_response
 
-#: query parameters of every table. ``time`` is accepted: no table here has a column that it changes
-TABLE_PARAMETERS: Final = ("v", "h", "s", "help", "bytes", "time", "local", "master_timeout")
+#: accepted without an effect: no table here has a column that ``time`` changes, and one node answers
+WITHOUT_EFFECT: Final = ("local", "master_timeout", "time")
+#: query parameters of every table
+TABLE_PARAMETERS: Final = ("v", "h", "s", "help", "bytes", *WITHOUT_EFFECT)
 _PLAIN_TEXT: Final = "text/plain; charset=UTF-8"
 _BYTE_UNITS: Final = ("b", "kb", "mb", "gb", "tb", "pb")
 _KIBI: Final = 1024

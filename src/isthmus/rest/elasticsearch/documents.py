@@ -37,6 +37,7 @@ from isthmus.security.principal import Principal
 
 #: accepted and without effect: an index has one shard, so every routing leads to it, and its one
 #: copy is always there (``wait_for_active_shards`` above 1 is refused)
+WITHOUT_EFFECT: Final = frozenset({"preference", "routing", "timeout", "wait_for_active_shards"})
 _WRITE_PARAMETERS: Final = ("refresh", "timeout", "routing", "wait_for_active_shards", "require_alias")
 _CONDITION_PARAMETERS: Final = ("if_seq_no", "if_primary_term", "version", "version_type")
 _INDEX_PARAMETERS: Final = (

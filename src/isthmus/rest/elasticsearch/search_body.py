@@ -67,6 +67,10 @@ def members_of_body(body: Any) -> dict[str, Any]:
             members[member] = read(name, value)
         elif name not in _UNSUPPORTED:
             raise unknown_key(name, value)
+        elif name == "stored_fields" and value == []:
+            # as in Elasticsearch: no stored field at all, and the source is one of them
+            if "_source" not in body:
+                members["source"] = False
         elif value not in (None, False, [], {}):
             raise unsupported(name)
     return members

@@ -43,6 +43,9 @@ VALUE_TYPES: Final = {
     "ip": "ip",
     "boolean": "boolean",
 }
+WITHOUT_EFFECT: Final = frozenset({"collect_mode", "execution_hint"})
+"""Parameters that say how to go about it, and never change the answer."""
+
 _COLLECT_MODES: Final = ("depth_first", "breadth_first")
 
 Selection = str | tuple[Json, ...] | None

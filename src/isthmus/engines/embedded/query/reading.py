@@ -46,6 +46,18 @@ def one_field(
 
 _COMMON: Final = ("boost", "_name")
 
+WITHOUT_EFFECT: Final = frozenset(
+    {
+        "analyze_wildcard",
+        "auto_generate_synonyms_phrase_query",
+        "enable_position_increments",
+        "fuzzy_rewrite",
+        "max_determinized_states",
+        "rewrite",
+    }
+)
+"""Parameters of clauses that are accepted where they belong and change no answer here."""
+
 
 class Parameters:
     """The parameters of one clause, of which each is known."""
