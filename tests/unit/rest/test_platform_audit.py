@@ -64,8 +64,10 @@ def test_each_request_has_its_event(method: str, path: str, status: int | None, 
         (b'{"name": "trust"}', []),
         (b'{"resources": {"elasticsearch": [{"settings": {"trust": {"accounts": []}}}]}}', ["trust"]),
         (
-            b'{"resources": {"elasticsearch": [{"plan": {"elasticsearch": {"keystore_contents": {}}},'
-            b' "settings": {"traffic_filter_settings": {}}}]}}',
+            (
+                b'{"resources": {"elasticsearch": [{"plan": {"elasticsearch": {"keystore_contents": {}}},'
+                b' "settings": {"traffic_filter_settings": {}}}]}}'
+            ),
             ["keystore_contents", "traffic_filter_settings"],
         ),
         (b"[" * 100_000 + b"trust", []),
