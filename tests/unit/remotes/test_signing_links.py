@@ -301,7 +301,7 @@ def pem_of(key: ed25519.Ed25519PrivateKey) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("certificate", "key", "expected"),
+    ("certificate_file", "key_file", "expected"),
     [
         ("absent.crt", "node.key", "Configured file [absent.crt] not found"),
         ("node.crt", "absent.key", "Configured file [absent.key] not found"),
@@ -318,7 +318,12 @@ def pem_of(key: ed25519.Ed25519PrivateKey) -> bytes:
     ],
 )
 async def test_files_that_cannot_sign_are_refused_when_they_are_set(
-    far: FarCluster, trusted_folder: Path, files: NodeFiles, certificate: str, key: str, expected: str
+    far: FarCluster,
+    trusted_folder: Path,
+    files: NodeFiles,
+    certificate_file: str,
+    key_file: str,
+    expected: str,
 ) -> None:
     """Settings that name them are a 400 that changes nothing; nothing outside of the folder is looked at."""
     (files.folder / "text.pem").write_text("no pem")
@@ -327,7 +332,7 @@ async def test_files_that_cannot_sign_are_refused_when_they_are_set(
     (files.folder / "link.crt").symlink_to(files.known["internal_tls_ca.crt"])
     async with near_side(far, trusted_folder, files, "key", {}) as near:
         with pytest.raises(Failure) as caught:
-            await near.set(**{"signing.certificate": certificate, "signing.key": key})
+            await near.set(**{"signing.certificate": certificate_file, "signing.key": key_file})
         assert caught.value.kind is FailureKind.INVALID_REQUEST
         assert expected in caught.value.reason
         assert near.remotes.get(ALIAS).settings.signing is None
