@@ -90,5 +90,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     control_socket_path: Path
     #: file of the audit log; None writes none
     audit_log_path: Path | None = None
+    #: the door's port for the data API, as callers reach it
+    data_port: int = 9243
     loopback_port: int | None = None
     loopback_encrypted: bool = True

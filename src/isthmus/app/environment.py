@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+import msgspec
+
 from isthmus.app.environment_lock import locked
 from isthmus.app.node_process import NodeProcessOptions
 from isthmus.app.platform import PlatformParts, build_platform, open_database
@@ -81,6 +83,7 @@ async def serve_environment(
         for listener in listeners.values():
             stack.callback(listener.close)
         ports = ports_of(listeners)
+        settings = msgspec.structs.replace(settings, ports=ports)  # a 0 has become a number
         for name in renew_server_certificates(settings, datetime.now(UTC)):
             logger.info("certificate issued anew", extra={"server": name})
         remove_leftovers(layout)

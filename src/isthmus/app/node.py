@@ -155,6 +155,7 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
         cluster_id=settings.cluster_id,
         cluster_name=settings.cluster_id,
         software_version=version("isthmus"),
+        publish_address=f"{settings.cluster_id}.{settings.domain}:{settings.data_port}",
     )
     audit = open_audit(settings.audit_log_path, identity, clock, stack)
     keystore = Keystore(settings.keystore_path, settings.keystore_key_path)
@@ -195,7 +196,6 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
             cluster_settings=cluster_settings,
             identity=identity,
             clock=clock,
-            publish_address=f"{settings.cluster_id}.{settings.domain}:9243",
             doctor=Doctor(cluster_settings, keystore, links),
         )
     )

@@ -57,7 +57,6 @@ class NodeParts:
     cluster_settings: ClusterSettingsService
     identity: NodeIdentity
     clock: Clock
-    publish_address: str
     doctor: Doctor
 
 
@@ -78,24 +77,16 @@ def build_data_api(parts: NodeParts) -> DataApi:
         validate_query,
     ):
         module.register(router, engine)
-    published = nodes.NodeIdentity(
-        cluster_name=identity.cluster_name,
-        cluster_uuid=identity.cluster_id,
-        node_name=identity.node_name,
-        node_id=identity.node_id,
-        publish_address=parts.publish_address,
-        build=identity.software_version,
-    )
 
     def destructive_requires_name() -> bool:
         return parts.cluster_settings.current.destructive_requires_name
 
     indices.register(router, engine, destructive_requires_name)
     indices_open_close.register(router, engine, destructive_requires_name)
-    cat.register(router, engine, published, parts.clock)
-    cluster.register(router, engine, published, parts.clock)
-    nodes.register(router, published)
-    root.register(router, published)
+    cat.register(router, engine, identity, parts.clock)
+    cluster.register(router, engine, identity, parts.clock)
+    nodes.register(router, identity)
+    root.register(router, identity)
     security_api_keys.register(router, security.api_keys)
     security_api_key_grant.register(router, security.api_keys, security.authenticator)
     security_privileges.register(router)

@@ -105,7 +105,7 @@ def node_settings(settings: EnvironmentSettings, deployment: Deployment, socket_
         proxy_key_path=proxy.key,
         transport_certificate_path=layout.node_certificate.certificate,
         transport_key_path=layout.node_certificate.key,
-        transport_authority_path=environment.authority("transport").certificate,
+        transport_authority_path=environment.transport_authorities,
         trusted_authorities_path=layout.trusted,
         keystore_path=layout.keystore,
         keystore_key_path=layout.keystore_key,
@@ -113,6 +113,7 @@ def node_settings(settings: EnvironmentSettings, deployment: Deployment, socket_
         local_socket_path=socket_folder / f"{short_id}.http",
         control_socket_path=socket_folder / f"{short_id}.ctl",
         audit_log_path=environment.audit_log(deployment.id),
+        data_port=settings.ports.data,
         loopback_port=deployment.loopback_port,
         loopback_encrypted=deployment.loopback_encrypted,
     )

@@ -15,13 +15,18 @@ from isthmus.settings import (
 
 @dataclass(frozen=True, slots=True)
 class NodeIdentity:
-    """What this node tells of itself to others. ``software_version`` is Isthmus's own."""
+    """What this node tells of itself to others.
+
+    ``software_version`` is Isthmus's own; ``publish_address`` is ``host:port`` of the data API as
+    callers reach it through the door.
+    """
 
     node_id: str
     node_name: str
     cluster_id: str
     cluster_name: str
     software_version: str
+    publish_address: str = "localhost:9243"
     compatible_version: str = COMPATIBLE_VERSION
     minimum_wire_compatible_version: str = MINIMUM_WIRE_COMPATIBLE_VERSION
     minimum_index_compatible_version: str = MINIMUM_INDEX_COMPATIBLE_VERSION

@@ -10,6 +10,7 @@ import orjson
 from fake_engine import FakeEngine
 
 from isthmus.errors import Failure, FailureKind
+from isthmus.remotes.records import NodeIdentity
 from isthmus.rest.elasticsearch import (
     aliases,
     bulk,
@@ -39,13 +40,13 @@ SUPERUSER = RoleDescriptor(
     cluster=("all",),
     indices=(IndexPrivileges(names=("*",), privileges=("all",), allow_restricted_indices=True),),
 )
-IDENTITY = nodes.NodeIdentity(
+IDENTITY = NodeIdentity(
     cluster_name="fake",
-    cluster_uuid="cluster-uuid",
+    cluster_id="cluster-uuid",
     node_name="node-0",
     node_id="node-id",
     publish_address="127.0.0.1:9243",
-    build="0.1.0",
+    software_version="0.1.0",
 )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from isthmus.clock import Clock
 from isthmus.exchange import Engine
+from isthmus.remotes.records import NodeIdentity
 from isthmus.rest.elasticsearch.aliases import matching_aliases
 from isthmus.rest.elasticsearch.call import (
     INDICES_OPTIONS_PARAMETERS,
@@ -27,7 +28,6 @@ from isthmus.rest.elasticsearch.cat_tables import (
 )
 from isthmus.rest.elasticsearch.cluster_health import health_of, index_status, parse_status
 from isthmus.rest.elasticsearch.indices_known import described, select
-from isthmus.rest.elasticsearch.nodes import NodeIdentity
 from isthmus.rest.http import Response, boolean_parameter
 from isthmus.security.authorize import require_cluster_action
 

@@ -9,6 +9,7 @@ from isthmus.clock import Clock
 from isthmus.errors import Failure, FailureKind, illegal_argument
 from isthmus.exchange import Engine, IndexDescription
 from isthmus.names import resolve_expressions
+from isthmus.remotes.records import NodeIdentity
 from isthmus.rest.elasticsearch.call import Call, ElasticsearchRouter, index_expressions, indices_options
 from isthmus.rest.elasticsearch.cluster_health import (
     Health,
@@ -17,7 +18,7 @@ from isthmus.rest.elasticsearch.cluster_health import (
     index_health_object,
     is_met,
 )
-from isthmus.rest.elasticsearch.nodes import ROLES, NodeIdentity
+from isthmus.rest.elasticsearch.nodes import ROLES
 from isthmus.rest.http import Response, json_response
 from isthmus.search.local import KnownIndices
 from isthmus.security.authorize import require_cluster_action
@@ -106,7 +107,7 @@ def register(router: ElasticsearchRouter, engine: Engine, identity: NodeIdentity
         answer: dict[str, Any] = {
             "_nodes": {"total": 1, "successful": 1, "failed": 0},
             "cluster_name": identity.cluster_name,
-            "cluster_uuid": identity.cluster_uuid,
+            "cluster_uuid": identity.cluster_id,
             "timestamp": clock.now_milliseconds(),
             "status": health_of(descriptions.values()).status,
             "indices": {

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from isthmus.errors import illegal_argument
+from isthmus.remotes.records import NodeIdentity
 from isthmus.rest.elasticsearch.call import Call, ElasticsearchRouter
 from isthmus.rest.http import Response, json_response
 from isthmus.rest.limits import HttpLimits
@@ -19,21 +19,6 @@ _METRICS: Final = ("_all", "_none", "http")
 _SELECTORS: Final = ("_all", "_local", "_master", "*")
 
 
-@dataclass(frozen=True, slots=True)
-class NodeIdentity:
-    """What a node tells of itself.
-
-    ``publish_address`` is ``host:port`` of the data API as callers reach it.
-    """
-
-    cluster_name: str
-    cluster_uuid: str
-    node_name: str
-    node_id: str
-    publish_address: str
-    build: str
-
-
 def node_object(identity: NodeIdentity, *, with_http: bool) -> dict[str, Any]:
     """Answer the node as ``_nodes`` shows it."""
     host = identity.publish_address.rpartition(":")[0]
@@ -44,7 +29,7 @@ def node_object(identity: NodeIdentity, *, with_http: bool) -> dict[str, Any]:
         "version": COMPATIBLE_VERSION,
         "build_flavor": "default",
         "build_type": "pip",
-        "build_hash": identity.build,
+        "build_hash": identity.software_version,
         "roles": list(ROLES),
         "attributes": {},
     }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from isthmus.remotes.records import NodeIdentity
 from isthmus.rest.elasticsearch.call import Call, ElasticsearchRouter
-from isthmus.rest.elasticsearch.nodes import NodeIdentity
 from isthmus.rest.http import Response, json_response
 from isthmus.security.authorize import require_cluster_action
 from isthmus.settings import (
@@ -32,12 +32,12 @@ def register(router: ElasticsearchRouter, identity: NodeIdentity) -> None:
             {
                 "name": identity.node_name,
                 "cluster_name": identity.cluster_name,
-                "cluster_uuid": identity.cluster_uuid,
+                "cluster_uuid": identity.cluster_id,
                 "version": {
                     "number": COMPATIBLE_VERSION,
                     "build_flavor": "default",
                     "build_type": "pip",
-                    "build_hash": identity.build,
+                    "build_hash": identity.software_version,
                     "build_date": BUILD_DATE,
                     "build_snapshot": False,
                     "lucene_version": LUCENE_VERSION,
@@ -52,9 +52,9 @@ def register(router: ElasticsearchRouter, identity: NodeIdentity) -> None:
         require_cluster_action(call.principal, "cluster:monitor/xpack/info")
         return json_response(
             {
-                "build": {"hash": identity.build, "date": BUILD_DATE},
+                "build": {"hash": identity.software_version, "date": BUILD_DATE},
                 "license": {
-                    "uid": identity.cluster_uuid,
+                    "uid": identity.cluster_id,
                     "type": "basic",
                     "mode": "basic",
                     "status": "active",
@@ -70,7 +70,7 @@ def register(router: ElasticsearchRouter, identity: NodeIdentity) -> None:
             {
                 "license": {
                     "status": "active",
-                    "uid": identity.cluster_uuid,
+                    "uid": identity.cluster_id,
                     "type": "basic",
                     "issued_to": identity.cluster_name,
                     "issuer": "isthmus",
