@@ -29,7 +29,7 @@ def passwords(tmp_path: Path, local: Side, remote: Side) -> dict[str, str]:
 @pytest.fixture
 def rotating(local: Side, add_remote: Callable[..., str], remote: Side) -> Iterator[tuple[str, str]]:
     """Add a remote with a key of its own; answer its alias and the key's id."""
-    body = {"name": "to-be-rotated", "access": ACCESS, "metadata": {"team": "search"}, "expiration": "10d"}
+    body = {"name": "to-be-rotated", "access": ACCESS, "metadata": {"team": "search"}, "expiration": "5d"}
     key = remote.client.call("POST", "/_security/cross_cluster/api_key", body)
     alias = add_remote(key=key["encoded"], skip_unavailable=False)
     trust.wait_until_connected(local.client, (alias,), 30)

@@ -6,8 +6,8 @@ from typing import Final
 
 _HOUR_MILLISECONDS: Final = 3_600_000
 _DAY_MILLISECONDS: Final = 24 * _HOUR_MILLISECONDS
-#: enough for somebody who reads logs once a week
-EXPIRES_SOON_MILLISECONDS: Final = 14 * _DAY_MILLISECONDS
+#: as the doctor warns: enough for somebody who looks once a week
+EXPIRES_SOON_MILLISECONDS: Final = 7 * _DAY_MILLISECONDS
 
 
 def expires_soon(expires_milliseconds: int, now_milliseconds: int) -> bool:

@@ -41,6 +41,16 @@ _LOG_EVERY_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
+class _TrustedChain:
+    """A chain that was verified a moment ago; what is computed of it once serves many requests."""
+
+    leaf: x509.Certificate
+    subject: str
+    signers: str
+    until_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class VerifiedSignature:
     """A signature that is good. ``subject`` is the leaf's whole name, ``signers`` names it for messages."""
 
@@ -58,7 +68,7 @@ class SignatureVerifier:
         self._clock = clock
         self._authorities: tuple[x509.Certificate, ...] | None = None
         self._diagnose = True
-        self._chains: OrderedDict[bytes, tuple[float, tuple[x509.Certificate, ...]]] = OrderedDict()
+        self._chains: OrderedDict[bytes, _TrustedChain] = OrderedDict()
         self._seen: OrderedDict[bytes, int] = OrderedDict()
         self._logged_at_seconds: float | None = None
 
@@ -78,7 +88,6 @@ class SignatureVerifier:
         """
         signature = parse_signature(header)
         chain = self._trusted_chain(signature)
-        signers = ", ".join(describe_certificate(certificate) for certificate in chain)
         content = signed_bytes(
             authorization,
             path,
@@ -86,12 +95,12 @@ class SignatureVerifier:
             signature.signed_at_milliseconds,
             signature.nonce,
         )
-        if not signature_is_good(chain[0], signature, content):
-            raise _invalid(signers)
-        self._require_recent(signature, signers)
+        if not signature_is_good(chain.leaf, signature, content):
+            raise _invalid(chain.signers)
+        self._require_recent(signature, chain.signers)
         return VerifiedSignature(
-            subject=subject_of(chain[0]),
-            signers=signers,
+            subject=chain.subject,
+            signers=chain.signers,
             body_digest=signature.body_digest,
             # Of what is signed, not of the signature: of one ECDSA signature anybody can make a second.
             fingerprint=hashlib.sha256(content).digest(),
@@ -112,25 +121,31 @@ class SignatureVerifier:
             raise _invalid(verified.signers, "a request with this signature has been received before")
         self._seen[verified.fingerprint] = verified.signed_at_milliseconds
 
-    def _trusted_chain(self, signature: RequestSignature) -> tuple[x509.Certificate, ...]:
+    def _trusted_chain(self, signature: RequestSignature) -> _TrustedChain:
         if self._authorities is None:
             raise no_signature_trust()
         key = hashlib.sha256(b"".join(len(der).to_bytes(4, "big") + der for der in signature.chain)).digest()
         known = self._chains.get(key)
-        if known is not None and known[0] > self._clock.monotonic_seconds():
-            return known[1]
+        if known is not None and known.until_seconds > self._clock.monotonic_seconds():
+            return known
         chain = load_chain(signature)
         problem = chain_problem(chain, self._authorities, self._clock.now_milliseconds())
         if problem is not None:
             raise self._untrusted(chain, problem)
-        self._chains[key] = (self._clock.monotonic_seconds() + _CHAIN_BELIEVED_SECONDS, chain)
+        trusted = _TrustedChain(
+            leaf=chain[0],
+            subject=subject_of(chain[0]),
+            signers=_described(chain),
+            until_seconds=self._clock.monotonic_seconds() + _CHAIN_BELIEVED_SECONDS,
+        )
+        self._chains[key] = trusted
         self._chains.move_to_end(key)
         while len(self._chains) > _REMEMBERED_CHAINS:
             self._chains.popitem(last=False)
-        return chain
+        return trusted
 
     def _untrusted(self, chain: tuple[x509.Certificate, ...], problem: str) -> Failure:
-        signers = ", ".join(describe_certificate(certificate) for certificate in chain)
+        signers = _described(chain)
         now = self._clock.monotonic_seconds()
         if self._diagnose and (
             self._logged_at_seconds is None or now - self._logged_at_seconds >= _LOG_EVERY_SECONDS
@@ -165,6 +180,10 @@ def no_signature_trust() -> Failure:
         "Cannot verify signed cross-cluster headers because [cluster.remote.signing] has not trust "
         "configuration"
     )
+
+
+def _described(chain: Sequence[x509.Certificate]) -> str:
+    return ", ".join(describe_certificate(certificate) for certificate in chain)
 
 
 def _invalid(signers: str, problem: str = "") -> Failure:

@@ -148,13 +148,13 @@ DAY = 86_400_000
 
 
 def test_expiry_is_warned_of_ahead_and_not_too_often() -> None:
-    """From two weeks on once a day, in the last day once an hour, anew for another key or expiration."""
+    """From a week on once a day, in the last day once an hour, anew for another key or expiration."""
     warning = ExpiryWarning()
     expires = 100 * DAY
-    assert not warning.is_due("k", expires, expires - 15 * DAY)
-    assert warning.is_due("k", expires, expires - 13 * DAY)
-    assert not warning.is_due("k", expires, expires - 12 * DAY - 1)
-    assert warning.is_due("k", expires, expires - 12 * DAY)
+    assert not warning.is_due("k", expires, expires - 8 * DAY)
+    assert warning.is_due("k", expires, expires - 6 * DAY)
+    assert not warning.is_due("k", expires, expires - 5 * DAY - 1)
+    assert warning.is_due("k", expires, expires - 5 * DAY)
     assert warning.is_due("k", expires, expires - DAY + 1)
     assert not warning.is_due("k", expires, expires - DAY + 2)
     assert warning.is_due("k", expires, expires - DAY + 3_600_001)
