@@ -296,6 +296,8 @@ async def test_a_closed_index_keeps_its_documents_and_serves_none(tmp_path: Path
             )
     await engine.put_mapping(LOGS, {"properties": {"m": {"type": "keyword"}}})
     await engine.put_settings(LOGS, {"index.max_result_window": 7})
+    with pytest.raises(Failure, match=r"closed index \[logs/.*\] is not supported"):
+        await engine.put_settings(LOGS, {"index.analysis.analyzer.a.type": "simple"})
     await engine.update_aliases({LOGS: {"all": {}}})
     await engine.open_index(LOGS)
     await engine.open_index(LOGS)

@@ -201,10 +201,13 @@ def check_new_settings(given: JsonObject) -> JsonObject:
     return kept
 
 
-def change_settings(current: JsonObject, given: JsonObject, index: str) -> JsonObject:
+def change_settings(
+    current: JsonObject, given: JsonObject, index: str, *, closed: bool = False
+) -> JsonObject:
     """Answer the settings after a change; None restores a default. Raises a 400 for a final one.
 
-    ``index`` is ``name/uuid``, for the message.
+    ``index`` is ``name/uuid``, for the message. Where Elasticsearch lets some final settings of a
+    ``closed`` index change, this engine does not.
     """
     changed = dict(current)
     final = []
@@ -221,6 +224,11 @@ def change_settings(current: JsonObject, given: JsonObject, index: str) -> JsonO
             changed[name] = value
     if final:
         listed = ", ".join(sorted(final))
+        if closed:
+            raise illegal_argument(
+                f"changing the settings [{listed}] of the closed index [{index}] is not supported by the "
+                "embedded engine"
+            )
         raise illegal_argument(f"Can't update non dynamic settings [[{listed}]] for open indices [[{index}]]")
     changed.setdefault("index.number_of_replicas", "1")
     return changed

@@ -221,7 +221,8 @@ class IndexWriter:
     def put_settings(self, settings: JsonObject) -> None:
         """Change dynamic settings; a wrong one changes nothing."""
         metadata = self.state.metadata
-        changed = change_settings(metadata.settings, settings, f"{metadata.name}/{metadata.uuid}")
+        index = f"{metadata.name}/{metadata.uuid}"
+        changed = change_settings(metadata.settings, settings, index, closed=metadata.closed)
         self._keep(replace(metadata, settings=changed))
 
     def put_aliases(self, aliases: JsonObject) -> None:
