@@ -101,7 +101,7 @@ class Authenticator:
     async def _authenticate(self, headers: Mapping[str, str], path: str) -> Principal:
         header = headers.get("authorization")
         if not header or not header.strip():
-            raise unauthenticated(f"missing authentication credentials for REST request [{path}]")
+            raise unauthenticated(f"missing authentication credentials for REST request [{path[:500]}]")
         self._file_users.look()
         run_as = headers.get(RUN_AS_HEADER)
         fingerprint = self._callers.fingerprint(header, run_as)
@@ -126,7 +126,7 @@ class Authenticator:
         """
         principal = await self._user_with_password(username, password)
         if principal is None:
-            raise unauthenticated(f"unable to authenticate user [{username}] for REST request [{path}]")
+            raise unauthenticated(f"unable to authenticate user [{username}] for REST request [{path[:500]}]")
         return principal if run_as is None else await self._run_as(principal, run_as)
 
     async def _user_with_password(self, username: str, password: Secret) -> Principal | None:

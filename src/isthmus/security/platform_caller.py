@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from isthmus.security.audit_notes import note_principal
 from isthmus.security.builtin_roles import BUILT_IN_ROLES, SUPERUSER
 from isthmus.security.principal import Principal
 
@@ -22,6 +23,8 @@ _PLATFORM: Final = Principal(
 class PlatformCaller:
     """Takes every caller for the platform: who can open the socket owns the deployment's files."""
 
-    async def authenticate(self, headers: Mapping[str, str]) -> Principal:  # noqa: ARG002 - the socket says who it is
-        """Answer the platform's principal, whatever the headers."""
+    async def authenticate(self, headers: Mapping[str, str], path: str = "/") -> Principal:
+        """Answer the platform's principal, whatever the headers: the socket says who it is."""
+        del headers, path
+        note_principal(_PLATFORM)
         return _PLATFORM

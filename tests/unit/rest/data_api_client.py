@@ -72,7 +72,8 @@ class FakeAuthenticator:
 
     principals: dict[str, Principal] = field(default_factory=dict)
 
-    async def authenticate(self, headers: Mapping[str, str]) -> Principal:
+    async def authenticate(self, headers: Mapping[str, str], path: str = "/") -> Principal:
+        del path
         name = headers.get("authorization")
         if name is None:
             return principal_of("elastic", SUPERUSER)

@@ -37,7 +37,7 @@ _READING_METHODS: Final = ("GET", "HEAD")
 class Authenticates(Protocol):
     """Who is asking? Satisfied by :class:`isthmus.security.authenticate.Authenticator`."""
 
-    async def authenticate(self, headers: Mapping[str, str]) -> Principal:
+    async def authenticate(self, headers: Mapping[str, str], path: str = ...) -> Principal:
         """Answer the caller; raises a failure of kind UNAUTHENTICATED where there is none."""
         ...
 
@@ -75,7 +75,7 @@ class DataApi:
     async def admit(self, head: Request) -> Response | None:
         """Refuse a large body of a caller without credentials before it is read."""
         try:
-            await self._authenticator.authenticate(head.headers)
+            await self._authenticator.authenticate(head.headers, head.path)
         except Failure as failure:
             return _dressed(head, failure_response(failure))
         return None
@@ -90,7 +90,7 @@ class DataApi:
         return method in _READING_METHODS or path.rstrip("/").endswith(_READING_PATHS)
 
     async def _answer(self, request: Request) -> Response:
-        principal = await self._authenticator.authenticate(request.headers)
+        principal = await self._authenticator.authenticate(request.headers, request.path)
         match = self._router.find(request.method, request.path)
         if not isinstance(match, Match):
             return _not_routed(request, match)
