@@ -120,6 +120,10 @@ class AsgiApplication:
             body = rest
         encoding = headers.get("content-encoding")
         if encoding is not None and body:
+            # A small body may unpack to a large one: that, too, is done for known callers only.
+            refusal = await self._application.admit(head)
+            if refusal is not None:
+                return refusal
             body = await self._decoded(body, encoding, reserved)
         if not body:
             return head

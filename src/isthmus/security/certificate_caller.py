@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
 from isthmus.errors import illegal_argument, security_failure
+from isthmus.security.field_security import require_field_security
 from isthmus.security.principal import Principal, RoleDescriptor
 from isthmus.security.records import StoredUser
 from isthmus.security.remote_caller import RemoteSubject
@@ -54,6 +55,8 @@ async def certificate_principal(subject: RemoteSubject, records: CertificateReco
         raise illegal_argument(f"user [{subject.username[:100]}] has more than {_MAXIMUM_ROLE_NAMES} roles")
     by_key = subject.api_key_id is not None and subject.run_by is None
     if by_key:
+        for entry in (entry for roles in subject.role_sets for role in roles for entry in role.indices):
+            require_field_security(entry.field_security)
         role_sets = tuple(_index_privileges(roles) for roles in subject.role_sets) or ((),)
     elif subject.internal:
         role_sets = ((),)

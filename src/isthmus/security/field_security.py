@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from isthmus.errors import illegal_argument
 from isthmus.exchange import FieldAccess, Json, JsonObject
 from isthmus.security.patterns import covers, may_overlap
 from isthmus.security.principal import IndexPrivileges
@@ -18,6 +19,20 @@ def field_access_of(field_security: JsonObject | None) -> FieldAccess | None:
     if (granted is None or "*" in granted) and not excepted:
         return None
     return FieldAccess(granted=None if granted is None else tuple(granted), excepted=excepted)
+
+
+def require_field_security(field_security: JsonObject | None) -> None:
+    """Return if this is ``{"grant": [texts], "except": [texts]}``; raises a 400 failure otherwise.
+
+    For what another cluster sends: a member that is not understood would otherwise restrict nothing.
+    """
+    for member, names in (field_security or {}).items():
+        texts = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+        if member not in ("grant", "except") or not (texts or names is None):
+            raise illegal_argument(
+                f"field_security member [{str(member)[:100]}] is not a list of field names under "
+                "[grant] or [except]"
+            )
 
 
 def union_of_fields(entries: Iterable[IndexPrivileges]) -> FieldAccess | None:

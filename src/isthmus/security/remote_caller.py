@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from isthmus.errors import Failure, FailureKind
+from isthmus.errors import Failure, FailureKind, illegal_argument
 from isthmus.exchange import Record
+from isthmus.security.field_security import require_field_security
 from isthmus.security.principal import IndexPrivileges, Principal, RoleDescriptor
 from isthmus.security.privileges import REMOTE_CLUSTER_PRIVILEGE_NAMES
 from isthmus.security.remote_privileges import remote_role_descriptors
 
 #: metadata of a refusal: what is wrong with a cross-cluster key, told only to whoever has its secret
 API_KEY_PROBLEM: Final = "api_key_problem"
+#: a key of a user has two, a key made with a key three; each is another conjunction for every name
+_MAXIMUM_ROLE_SETS: Final = 16
 INTERNAL_USERNAME: Final = "_cross_cluster_access"
 _INTERNAL_ROLE_NAME: Final = "_cross_cluster_internal"
 #: what a cluster itself, not a user of it, may ask of another
@@ -158,8 +161,12 @@ def _subject_principal(subject: RemoteSubject) -> Principal:
 
 
 def _require_plain_privileges(subject: RemoteSubject) -> None:
+    if len(subject.role_sets) > _MAXIMUM_ROLE_SETS:
+        raise illegal_argument(f"a caller from another cluster has at most [{_MAXIMUM_ROLE_SETS}] role sets")
     for roles in subject.role_sets:
         for role in roles:
+            for entry in role.indices:
+                require_field_security(entry.field_security)
             unwanted = set(role.cluster) - set(REMOTE_CLUSTER_PRIVILEGE_NAMES)
             plain = not (role.applications or role.run_as or role.remote_indices or role.remote_cluster)
             if unwanted or not plain:

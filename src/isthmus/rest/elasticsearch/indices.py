@@ -22,6 +22,7 @@ from isthmus.rest.elasticsearch.call import (
 from isthmus.rest.elasticsearch.index_settings import flat_settings, settings_object
 from isthmus.rest.elasticsearch.indices_destructive import require_names
 from isthmus.rest.elasticsearch.indices_known import described, select
+from isthmus.rest.elasticsearch.mappings import visible_mappings
 from isthmus.rest.http import Response, json_response
 from isthmus.security.authorize import require_index_action, select_indices
 
@@ -115,13 +116,14 @@ class Indices:
         """Show indices: aliases, mappings, settings."""
         selections = select(call, self._engine, "indices:admin/get", indices_options(call))
         features = features_of(call)
+        access = {one.index: one.field_access for one in selections}
         answer = {}
         for description in described(self._engine, selections):
             shown: dict[str, Any] = {}
             if "aliases" in features:
                 shown["aliases"] = description.aliases
             if "mappings" in features:
-                shown["mappings"] = description.mappings
+                shown["mappings"] = visible_mappings(description.mappings, access[description.name])
             if "settings" in features:
                 shown.update(settings_object(description, call))
             answer[str(description.name)] = shown

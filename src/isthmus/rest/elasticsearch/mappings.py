@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from isthmus.errors import illegal_argument, validation_failure
-from isthmus.exchange import Engine, JsonObject
+from isthmus.exchange import Engine, FieldAccess, JsonObject
 from isthmus.names import wildcard_matches
 from isthmus.rest.elasticsearch.call import (
     CLUSTER_WAIT_PARAMETERS,
@@ -17,6 +17,7 @@ from isthmus.rest.elasticsearch.call import (
     indices_options,
     json_object,
 )
+from isthmus.rest.elasticsearch.field_caps_merge import is_visible
 from isthmus.rest.elasticsearch.indices_known import described, select
 from isthmus.rest.http import Response, boolean_parameter, json_response
 
@@ -37,14 +38,41 @@ def field_mappings(mappings: Mapping[str, Any], prefix: str = "") -> Iterator[tu
             yield f"{path}.{sub_name}", sub_name, sub_mapping
 
 
+def visible_mappings(mappings: JsonObject, access: Sequence[FieldAccess]) -> JsonObject:
+    """Answer mappings without the fields that a caller may not see: not even their names are shown."""
+    if not access:
+        return mappings
+    return _visible(mappings, access, "", "properties")
+
+
+def _visible(mapping: JsonObject, access: Sequence[FieldAccess], prefix: str, member: str) -> JsonObject:
+    children = mapping.get(member)
+    if not children:
+        return mapping
+    shown: JsonObject = {}
+    for name, child in children.items():
+        path = f"{prefix}{name}"
+        below = _visible(child, access, f"{path}.", "properties")
+        below = _visible(below, access, f"{path}.", "fields")
+        # An object is shown for what can be seen of it.
+        if is_visible(path, access) or below.get("properties") or below.get("fields"):
+            shown[name] = below
+    kept = {name: value for name, value in mapping.items() if name != member}
+    return {**kept, member: shown} if shown else kept
+
+
 def register(router: ElasticsearchRouter, engine: Engine) -> None:
     """Serve the mapping routes."""
 
     async def get(call: Call) -> Response:
         options = indices_options(call)
         selections = select(call, engine, "indices:admin/mappings/get", options)
+        access = {one.index: one.field_access for one in selections}
         return json_response(
-            {str(one.name): {"mappings": one.mappings} for one in described(engine, selections)}
+            {
+                str(one.name): {"mappings": visible_mappings(one.mappings, access[one.name])}
+                for one in described(engine, selections)
+            }
         )
 
     async def get_fields(call: Call) -> Response:
@@ -53,10 +81,12 @@ def register(router: ElasticsearchRouter, engine: Engine) -> None:
         if boolean_parameter(call.parameters, "include_defaults", default=False):
             raise illegal_argument("[include_defaults] is not supported for field mappings")
         answer = {}
+        access = {one.index: one.field_access for one in selections}
         for description in described(engine, selections):
+            mappings = visible_mappings(description.mappings, access[description.name])
             found = {
                 path: {"full_name": path, "mapping": {name: mapping}}
-                for path, name, mapping in field_mappings(description.mappings)
+                for path, name, mapping in field_mappings(mappings)
                 if any(wildcard_matches(pattern, path) for pattern in patterns)
             }
             answer[str(description.name)] = {"mappings": found}
