@@ -40,6 +40,7 @@ from isthmus.remotes.records import NodeIdentity
 from isthmus.remotes.registry import Remotes
 from isthmus.remotes.settings import RemoteSettings
 from isthmus.remotes.trust import TrustedAuthorities
+from isthmus.rest.remote.gates import KeyGate
 from isthmus.rest.remote.interface import RemoteInterface
 from isthmus.rest.serving import HttpServer
 from isthmus.security.principal import IndexPrivileges, Principal, RemoteIndexPrivileges, RoleDescriptor
@@ -110,7 +111,7 @@ def serve(ready: multiprocessing.connection.Connection, certificate: Path) -> No
         context.load_cert_chain(certificate)
         listener = socket.create_server(("127.0.0.1", 0))
         server = HttpServer()
-        server.listen(listener, context, RemoteInterface(OneKey(), cast("Engine", MemoryEngine()), IDENTITY))
+        server.listen(listener, context, RemoteInterface(KeyGate(OneKey()), cast("Engine", MemoryEngine()), IDENTITY))
         ready.send(listener.getsockname()[1])
         await asyncio.Event().wait()
 
