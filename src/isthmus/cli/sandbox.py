@@ -8,11 +8,11 @@ import select
 import signal
 import stat
 import sys
-from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from isthmus.cli.stop_signals import interrupt_at_signals
 from isthmus.settings import EnvironmentKind
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ def sandbox(
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _interrupt)
+    interrupt_at_signals()
     try:
         with Sandbox(options) as running:
             click.echo(json.dumps(running.fabric.as_json()) if as_json else _in_words(running.fabric))
@@ -66,13 +65,6 @@ def sandbox(
             _wait_for_end_of_input()
     except KeyboardInterrupt:
         click.echo("stopped", err=True)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """Begin to stop, once: a second signal must not cut the cleaning up short."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 def _wait_for_end_of_input() -> None:

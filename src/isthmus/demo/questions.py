@@ -34,6 +34,10 @@ class Question:
     rows: Callable[[dict[str, Any]], Rows]
     expected: Callable[[Sequence[Airport]], Rows]
 
+    def is_answered_right(self, answer: dict[str, Any], airports: Sequence[Airport], clusters: int) -> bool:
+        """Tell whether every cluster answered and the rows are those that the data says."""
+        return answer["_clusters"]["successful"] == clusters and self.rows(answer) == self.expected(airports)
+
 
 def questions(remote_alias: str) -> tuple[Question, ...]:
     """Answer the demonstration's questions, in the order in which they are asked."""
