@@ -90,9 +90,11 @@ class MemoryEngine:
 class OneKey:
     """Takes every key for one that may read everything; also the near side's keystore."""
 
-    async def authenticate_cross_cluster(self, credentials: str, action: str = "") -> CrossClusterKey:
+    async def authenticate_cross_cluster(
+        self, credentials: str, action: str = "", certificate_subject: str | None = None
+    ) -> CrossClusterKey:
         """Answer the key."""
-        del credentials, action
+        del credentials, action, certificate_subject
         role = RoleDescriptor(
             name="cross_cluster", indices=(IndexPrivileges(names=("*",), privileges=("read",)),)
         )
@@ -111,7 +113,8 @@ def serve(ready: multiprocessing.connection.Connection, certificate: Path) -> No
         context.load_cert_chain(certificate)
         listener = socket.create_server(("127.0.0.1", 0))
         server = HttpServer()
-        server.listen(listener, context, RemoteInterface(KeyGate(OneKey()), cast("Engine", MemoryEngine()), IDENTITY))
+        engine = cast("Engine", MemoryEngine())
+        server.listen(listener, context, RemoteInterface(KeyGate(OneKey()), engine, IDENTITY))
         ready.send(listener.getsockname()[1])
         await asyncio.Event().wait()
 
