@@ -37,13 +37,14 @@ from isthmus.rest.cloud import sessions as session_routes
 from isthmus.rest.cloud import templates as template_routes
 from isthmus.rest.cloud import tls as tls_routes
 from isthmus.rest.cloud import traffic_filters as traffic_filter_routes
+from isthmus.rest.cloud import transport_authority as transport_authority_routes
 from isthmus.rest.cloud import trust_relationships as trust_routes
 from isthmus.rest.cloud.api import PREFIX, CloudApi
 from isthmus.rest.cloud.audit import AuditedPlatform
 from isthmus.rest.cloud.authentication import CloudAuthenticator
 from isthmus.rest.cloud.deployment_views import DeploymentViews
 from isthmus.rest.cloud.rendering import Surroundings
-from isthmus.rest.cloud.routes import CloudRouter
+from isthmus.rest.cloud.routes import CloudRouter, Route
 from isthmus.rest.http import HttpApplication
 from isthmus.security.audit import Audit
 from isthmus.settings import EnvironmentSettings, Ports
@@ -66,6 +67,7 @@ class Platform:
 
     api: HttpApplication
     trusted_api: HttpApplication
+    routes: tuple[Route, ...]
     plans: Plans
     remotes: RemoteClusters
 
@@ -108,6 +110,7 @@ def build_platform(parts: PlatformParts) -> Platform:
     traffic_filter_routes.register(router, settings, parts.filters)
     platform_routes.register(router, settings, deployments)
     tls_routes.register(router, settings, nodes, clock)
+    transport_authority_routes.register(router, settings, nodes, clock)
     trust_routes.register(router, TrustRelationships(settings, relationships, nodes, clock))
     account_routes.register(router, account)
     session_routes.register(router, administrator)
@@ -119,6 +122,7 @@ def build_platform(parts: PlatformParts) -> Platform:
     return Platform(
         api=_audited(CloudApi(router, authenticator, region), parts, trusted=False),
         trusted_api=_audited(CloudApi(router, authenticator, region, trusted=True), parts, trusted=True),
+        routes=router.routes,
         plans=plans,
         remotes=remotes,
     )

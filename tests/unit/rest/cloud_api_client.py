@@ -18,7 +18,6 @@ from isthmus.app.platform import Platform, PlatformParts, build_platform, open_d
 from isthmus.app.traffic_filters import build_traffic_filtering
 from isthmus.clock import SystemClock
 from isthmus.control.nodes import NodeState, NodeStatus, NoNodes
-from isthmus.rest.cloud.api import CloudApi
 from isthmus.rest.http import Request
 from isthmus.settings import EnvironmentKind, Ports
 from isthmus.store.environment_records import SqlDeploymentRecords
@@ -71,8 +70,8 @@ class Client:
     def __init__(self, made: Initialised, platform: Platform, nodes: SteeredNodes) -> None:
         self.made = made
         self.platform = platform
-        self.api: CloudApi = platform.api
-        self.trusted: CloudApi = platform.trusted_api
+        self.api = platform.api
+        self.trusted = platform.trusted_api
         self.nodes = nodes
 
     async def call(

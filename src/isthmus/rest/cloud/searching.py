@@ -55,7 +55,7 @@ def parse_search(body: Any) -> SearchRequest:
     members = optional_members(body, "", ("query", "sort", "from", "size", "cursor"))
     start = _count(members.get("from"), "from", 0)
     cursor = members.get("cursor")
-    if cursor:
+    if cursor not in (None, ""):
         start = _cursor_start(cursor)
     sort = members.get("sort") or []
     if not isinstance(sort, list):
