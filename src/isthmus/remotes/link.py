@@ -23,6 +23,7 @@ from isthmus.remotes.dialling import LinkContext, dial, send_hello, send_ping
 from isthmus.remotes.link_keys import LinkKeys
 from isthmus.remotes.link_state import LinkEvent, LinkState, next_state
 from isthmus.remotes.link_status import LinkStatus
+from isthmus.remotes.outcome import Outcome
 from isthmus.remotes.phases import Phase, PhaseFailure, PhaseHistory
 from isthmus.remotes.pool import IDLE_SECONDS, ConnectionPool
 from isthmus.remotes.protocol import ZSTANDARD, Pong, Welcome
@@ -74,7 +75,7 @@ class Link:
         self._next_ping_at = now + self._ping_interval_seconds
         self._next_log_at = now
         self._bell = asyncio.Event()
-        self._outcome_waiters: list[asyncio.Future[None]] = []
+        self._outcome = Outcome()
         self._pool = ConnectionPool(
             settings.proxy_socket_connections, self._dial, self._pool_changed, context.clock
         )
@@ -160,11 +161,7 @@ class Link:
         self._bring_forward(insist=insist)
         if waiting and not insist:
             raise self.unavailable()
-        outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._outcome_waiters.append(outcome)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_seconds):
-                await outcome
+        await self._outcome.wait(timeout_seconds)
         if not self.connected:
             raise self.unavailable()
 
@@ -230,7 +227,7 @@ class Link:
         self._bell.set()
 
     def certificates_changed(self) -> None:
-        """Drop every connection to a node that is trusted no longer, whatever it carries, and connect anew."""
+        """Drop each connection to a node that is trusted no longer, whatever it carries; connect anew."""
         security = self._context.transport
         if self._key is not None or security is None:
             return
@@ -251,7 +248,7 @@ class Link:
         """End every connection at once; requests under way fail."""
         self._move(LinkEvent.CLOSE)
         self._bell.set()
-        self._announce_outcome()
+        self._outcome.announce()
         await self._pool.close(PhaseFailure(Phase.CONNECT, "the link was closed by this node"))
 
     async def drain(self, grace_seconds: float) -> None:
@@ -321,7 +318,7 @@ class Link:
         self._last_attempt_at = self._now()
         with contextlib.suppress(PhaseFailure):  # noted where it happened
             await self._pool.open_one()
-        self._announce_outcome()
+        self._outcome.announce()
 
     async def _try_next_key(self) -> None:
         if await self._keys.try_next(self._require_same_cluster):
@@ -489,12 +486,6 @@ class Link:
         if soonest < self._next_attempt_at:
             self._next_attempt_at = soonest
             self._bell.set()
-
-    def _announce_outcome(self) -> None:
-        waiters, self._outcome_waiters = self._outcome_waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
 
     def _move(self, event: LinkEvent) -> None:
         self._state = next_state(self._state, event)
