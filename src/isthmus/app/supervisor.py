@@ -11,7 +11,7 @@ from typing import Any, Final
 from isthmus.app.node_call import call_node
 from isthmus.app.node_process import NodeProcess, NodeProcessOptions
 from isthmus.clock import Clock
-from isthmus.control.authorities import renew_node_certificate
+from isthmus.control.authorities import renew_node_certificate, renew_server_certificates
 from isthmus.control.failures import node_unavailable
 from isthmus.control.layout import EnvironmentLayout
 from isthmus.control.nodes import NodeState, NodeStatus, node_settings
@@ -131,7 +131,9 @@ class Supervisor:
             self._compare(found)
 
     def _refresh_files(self, found: tuple[Deployment, ...]) -> None:
-        """Have every folder say what is trusted now, and hold a certificate that is valid for long enough."""
+        """Have every folder say what is trusted now, and every certificate be valid for long enough."""
+        for name in renew_server_certificates(self._settings, datetime.now(UTC)):
+            logger.info("certificate issued anew", extra={"server": name})
         for deployment in found:
             try:
                 if self._layout.deployment(deployment.id).directory.exists():

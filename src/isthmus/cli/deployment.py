@@ -268,7 +268,7 @@ def _facts(described: dict[str, Any]) -> list[tuple[str, str | None]]:
 
 def _trusted(client: PlatformClient, deployment_id: str) -> list[dict[str, Any]]:
     details = client.call("GET", deployment_path(deployment_id), parameters={"show_settings": "true"})
-    entries = details["resources"]["elasticsearch"][0]["info"]["settings"]["trust"]["direct"] or []
+    entries = _trust_of(details)["direct"] or []
     # What the platform adds to a certificate by itself is not to be sent back.
     return [
         {**entry, "certificates": [{"pem": certificate["pem"]} for certificate in entry["certificates"]]}
@@ -277,9 +277,16 @@ def _trusted(client: PlatformClient, deployment_id: str) -> list[dict[str, Any]]
 
 
 def _replace_trust(client: PlatformClient, deployment_id: str, entries: list[dict[str, Any]]) -> None:
-    resource = {"settings": {"trust": {"direct": entries}}}
+    # An update replaces all three lists: what is trusted otherwise has to be sent along.
+    details = client.call("GET", deployment_path(deployment_id), parameters={"show_settings": "true"})
+    resource = {"settings": {"trust": {**_trust_of(details), "direct": entries}}}
     body = {"prune_orphans": False, "resources": {"elasticsearch": [resource]}}
     client.call("PUT", deployment_path(deployment_id), body)
+
+
+def _trust_of(details: dict[str, Any]) -> dict[str, Any]:
+    trust: dict[str, Any] = details["resources"]["elasticsearch"][0]["info"]["settings"]["trust"]
+    return trust
 
 
 def _wait_until_started(client: PlatformClient, deployment_id: str, directory: Path) -> None:

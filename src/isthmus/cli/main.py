@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "sandbox": "isthmus.cli.sandbox:sandbox",
     "serve": "isthmus.cli.serve:serve",
     "traffic-filter": "isthmus.cli.traffic_filter:traffic_filter",
+    "trust": "isthmus.cli.trust:trust",
     "users": "isthmus.cli.users:users",
 }
 

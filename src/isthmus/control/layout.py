@@ -133,6 +133,11 @@ class EnvironmentLayout:
         """Answer the files of the ``proxy`` or ``transport`` authority."""
         return CertificateFiles(self.certificates / f"{name}-ca.crt", self.certificates / f"{name}-ca.key")
 
+    @property
+    def transport_authorities(self) -> Path:
+        """Every published transport authority in one file: for what takes them all alike."""
+        return self.certificates / "transport-cas.crt"
+
     def server(self, name: str) -> CertificateFiles:
         """Answer the files of the ``proxy`` (9243, 9443) or ``ui`` (12443) server certificate."""
         return CertificateFiles(self.certificates / f"{name}.crt", self.certificates / f"{name}.key")

@@ -31,6 +31,7 @@ def write_trust_files(
     # Deployments of one environment can be one another's remote clusters without further ado.
     write_trusted_folder(layout.trusted, deployment.trust, server_authorities(environment))
     own = tuple(each.pem for each in published_transport_authorities(environment))
+    _write_if_other(environment.transport_authorities, "".join(own).encode())
     trust = transport_trust(settings, deployment.trust, own, {each.id: each for each in relationships})
     write_transport_trust(layout.transport_trust, trust)
 

@@ -64,9 +64,10 @@ def _describe_remote(welcome: Welcome, now_milliseconds: int) -> dict[str, Any]:
         "cluster_uuid": welcome.cluster_id,
         "version": welcome.compatible_version,
         "software_version": welcome.software_version,
-        "api_key": {"id": welcome.key_id, "name": welcome.key_name},
     }
-    if welcome.key_expires_milliseconds is not None:
+    if welcome.key_id:  # none in the certificate model
+        described["api_key"] = {"id": welcome.key_id, "name": welcome.key_name}
+    if welcome.key_id and welcome.key_expires_milliseconds is not None:
         expires_milliseconds = welcome.key_expires_milliseconds
         described["api_key"]["expiration"] = expires_milliseconds
         described["api_key"]["expires_in_millis"] = max(0, expires_milliseconds - now_milliseconds)

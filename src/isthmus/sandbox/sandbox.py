@@ -45,8 +45,6 @@ class SandboxOptions:
     def __post_init__(self) -> None:
         if not 1 <= self.environments <= MAXIMUM_ENVIRONMENTS:
             raise ValueError(f"a sandbox has 1 to {MAXIMUM_ENVIRONMENTS} environments")
-        if self.model is SecurityModel.CERTIFICATE:
-            raise ValueError("the certificate model is not available yet: choose api_key or none")
 
     def kind_of(self, number: int) -> EnvironmentKind:
         """Answer the kind of the environment of this number (from 0)."""
@@ -72,6 +70,8 @@ class Sandbox:
 
     Every environment has one deployment. With the model ``api_key`` each deployment has every
     other one as a remote cluster, in proxy mode, with a key of its own that may search everything.
+    With ``certificate`` they trust each other's environment by its transport authority instead, and every
+    deployment has the role ``remote-search``, with which users search everything on the others.
     ``on_step`` is told in words what is being done.
     """
 
@@ -157,7 +157,7 @@ class Sandbox:
             self._processes.append(ServingProcess.start(made.settings.directory))
         with ThreadPoolExecutor(len(initialised)) as executor:
             started = list(executor.map(self._wait_until_started, initialised, nodes, names, self._processes))
-        if self.options.model is SecurityModel.API_KEY and len(started) > 1:
+        if self.options.model is not SecurityModel.NONE and len(started) > 1:
             self._on_step("connecting every deployment with every other one")
             with ThreadPoolExecutor(len(started)) as executor:
                 list(executor.map(lambda local: self._connect_to_others(local, started), started))
@@ -185,7 +185,7 @@ class Sandbox:
             password=node.password,
             ca=str(proxy_ca),
             ca_pem=proxy_ca.read_text(),
-            proxy_address=f"127.0.0.1:{ports['remote_cluster']}",
+            proxy_address=f"127.0.0.1:{ports[self._port_for_others]}",
             server_name=f"{cluster_id}.{made.settings.domain}",
         )
         environment = Environment(
@@ -202,8 +202,26 @@ class Sandbox:
         )
         return _Started(environment, platform, self.client(deployment))
 
+    @property
+    def _port_for_others(self) -> str:
+        return "transport" if self.options.model is SecurityModel.CERTIFICATE else "remote_cluster"
+
     def _connect_to_others(self, local: _Started, started: Sequence[_Started]) -> None:
         others = [other for other in started if other is not local]
+        if self.options.model is SecurityModel.CERTIFICATE:
+            trust.trust_environments(
+                local.platform, local.deployment.id, [other.environment for other in others]
+            )
+            trust.create_search_role(local.local)
+        else:
+            self._exchange_keys(local, others)
+        for other in others:
+            alias = other.deployment.alias_for_others
+            trust.connect(local.local, alias, other.deployment.proxy_address, other.deployment.server_name)
+        aliases = tuple(other.deployment.alias_for_others for other in others)
+        trust.wait_until_connected(local.local, aliases, _CONNECT_TIMEOUT_SECONDS)
+
+    def _exchange_keys(self, local: _Started, others: Sequence[_Started]) -> None:
         authorities = {other.deployment.name: other.environment.proxy_ca_pem for other in others}
         trust.trust_authorities(local.platform, local.deployment.id, authorities)
         for other in others:
@@ -212,9 +230,6 @@ class Sandbox:
             alias = other.deployment.alias_for_others
             key = trust.create_cross_cluster_key(remote, f"{local.deployment.name}-to-{alias}")
             trust.put_key(local.platform, local.deployment.id, alias, key)
-            trust.connect(local.local, alias, other.deployment.proxy_address, other.deployment.server_name)
-        aliases = tuple(other.deployment.alias_for_others for other in others)
-        trust.wait_until_connected(local.local, aliases, _CONNECT_TIMEOUT_SECONDS)
 
 
 def environment_names(kinds: Sequence[EnvironmentKind]) -> list[str]:

@@ -6,12 +6,17 @@ Each is exactly one or two API calls, so that the demonstration can show them an
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 from isthmus.sandbox.client import JsonClient
+from isthmus.sandbox.fabric import Environment
 
 REF_ID: Final = "main-elasticsearch"
 READ_EVERYTHING: Final[dict[str, Any]] = {"search": [{"names": ["*"]}]}
+#: the role that every deployment of a sandbox by certificate has
+SEARCH_ROLE: Final = "remote-search"
+_TYPE_OF_KIND: Final = {"hosted": "ESS", "enterprise": "ECE"}
 _POLL_SECONDS: Final = 0.02
 
 
@@ -46,9 +51,36 @@ def trust_authorities(platform: JsonClient, deployment_id: str, authorities: dic
         {"type": "proxy", "name": label, "trust_all": False, "certificates": [{"pem": pem}]}
         for label, pem in authorities.items()
     ]
-    deployment = platform.call("GET", f"/api/v1/deployments/{deployment_id}")
-    region = deployment["resources"]["elasticsearch"][0]["region"]
-    resource = {"ref_id": REF_ID, "region": region, "settings": {"trust": {"direct": direct}}}
+    replace_direct_trust(platform, deployment_id, direct)
+
+
+def trust_environments(platform: JsonClient, deployment_id: str, environments: Sequence[Environment]) -> None:
+    """Make the local deployment trust all nodes of these environments by their certificates."""
+    direct = [
+        {
+            "type": _TYPE_OF_KIND[environment.kind],
+            "name": environment.deployments[0].name,
+            "scope_id": environment.scope_id,
+            "trust_all": True,
+            "certificates": [{"pem": environment.transport_ca_pem}],
+        }
+        for environment in environments
+    ]
+    replace_direct_trust(platform, deployment_id, direct)
+
+
+def create_search_role(local: JsonClient) -> None:
+    """Make the role by whose name users of other clusters may search this one."""
+    entry = {"names": ["*"], "privileges": ["read", "read_cross_cluster", "view_index_metadata"]}
+    local.call("PUT", f"/_security/role/{SEARCH_ROLE}", {"indices": [entry]})
+
+
+def replace_direct_trust(platform: JsonClient, deployment_id: str, direct: list[dict[str, Any]]) -> None:
+    """Replace whom a deployment trusts directly; what it trusts otherwise is sent along, as it must be."""
+    path = f"/api/v1/deployments/{deployment_id}?show_settings=true"
+    current = platform.call("GET", path)["resources"]["elasticsearch"][0]
+    trusted = {**current["info"]["settings"]["trust"], "direct": direct}
+    resource = {"ref_id": REF_ID, "region": current["region"], "settings": {"trust": trusted}}
     platform.call(
         "PUT",
         f"/api/v1/deployments/{deployment_id}",

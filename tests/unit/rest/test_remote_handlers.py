@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ class MemoryRecords:
 
 
 class Node:
-    """The handlers over real remotes and a real keystore; nothing runs in the background."""
+    """The handlers over real remotes and a real keystore."""
 
     def __init__(self, folder: Path) -> None:
         self.keystore = Keystore.create(folder / "keystore", folder / "keystore.key")
@@ -108,6 +109,15 @@ class Node:
 def node(tmp_path: Path) -> Node:
     """Make a node without remote clusters."""
     return Node(tmp_path)
+
+
+@pytest.fixture
+async def running(node: Node) -> AsyncIterator[Node]:
+    """Have the remotes of the node try to connect."""
+    task = asyncio.create_task(node.remotes.run())
+    yield node
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def configured(node: Node, **settings: Any) -> Node:
@@ -245,8 +255,9 @@ async def test_reload_tells_a_password_that_is_not_one_and_a_damaged_keystore(no
     assert (await node.ask("POST", "/_nodes/other/reload_secure_settings"))["nodes"] == {}
 
 
-async def test_resolving_answers_for_this_cluster_and_unreachable_ones(node: Node) -> None:
+async def test_resolving_answers_for_this_cluster_and_unreachable_ones(running: Node) -> None:
     """The local cluster answers with its version; a remote that cannot be asked says why."""
+    node = running
     await configured(node, skip_unavailable="false")
     answer = await node.ask("GET", "/_resolve/cluster/logs*,eu:logs*")
     assert answer["(local)"] == {
@@ -264,8 +275,9 @@ async def test_resolving_answers_for_this_cluster_and_unreachable_ones(node: Nod
     assert "no credentials are configured for [eu]" in answer["eu"]["error"]
 
 
-async def test_resolving_without_an_expression_asks_the_remotes_only(node: Node) -> None:
+async def test_resolving_without_an_expression_asks_the_remotes_only(running: Node) -> None:
     """No expression: all remotes and not this cluster; none configured is an empty answer."""
+    node = running
     assert await node.ask("GET", "/_resolve/cluster") == {}
     await configured(node)
     assert set(await node.ask("GET", "/_resolve/cluster")) == {"eu"}
@@ -284,6 +296,7 @@ async def test_resolving_tells_missing_and_closed_indices(node: Node) -> None:
 
 async def test_a_caller_without_remote_privileges_sees_the_denial(node: Node) -> None:
     """A remote that the caller may not ask is shown as not connected, with the denial as its error."""
+    node.keystore.set(f"{EU}credentials", Secret("a-key"))
     await configured(node)
     local_only = principal(
         RoleDescriptor(name="r", indices=(IndexPrivileges(names=("*",), privileges=("read",)),))

@@ -32,6 +32,7 @@ _SUBJECTS: Final = (
     (re.compile(r"/deployments/traffic-filter"), "traffic_filter"),
     (re.compile(r"/platform/.*trust-relationships"), "trust_relationship"),
     (re.compile(r"/platform/.*tls"), "certificate_chain"),
+    (re.compile(r"/platform/.*transport-ca"), "certificate_authority"),
     (re.compile(r"/deployments/.*/keystore$"), "keystore"),
     (re.compile(r"/deployments/.*/remote-clusters$"), "remote_clusters"),
     (re.compile(r"/deployments/.*/_reset-password$"), "password"),

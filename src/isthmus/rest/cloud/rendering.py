@@ -162,6 +162,7 @@ def _addresses(deployment: Deployment, state: NodeState, around: Surroundings) -
     services = [
         {"service": "elasticsearch", "url": f"https://{endpoint}:{around.ports.data}"},
         {"service": "remote_cluster", "url": f"{endpoint}:{around.ports.remote_cluster}"},
+        {"service": "transport", "url": f"{endpoint}:{around.ports.transport}"},
     ]
     if state.status is NodeStatus.STARTED and state.loopback_port is not None:
         scheme = "https" if deployment.loopback_encrypted else "http"
