@@ -31,9 +31,12 @@ INDEX: Final = "bench"
 
 QUERIES: Final[dict[str, dict[str, Any]]] = {
     "cheap (one medium word, 10 hits)": {"query": {"match": {"message": "w900"}}, "track_total_hits": False},
-    "costly (any of 3 frequent words, a term count)": {
+    "costly (any of 3 frequent words, two aggregations)": {
         "query": {"match": {"message": "w1 w2 w3"}},
-        "aggs": {"users": {"terms": {"field": "user", "size": 10}}},
+        "aggs": {
+            "tags": {"terms": {"field": "tag"}, "aggs": {"bytes": {"avg": {"field": "bytes"}}}},
+            "hours": {"date_histogram": {"field": "timestamp", "fixed_interval": "1h"}},
+        },
     },
 }
 
