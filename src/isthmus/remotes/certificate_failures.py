@@ -76,8 +76,8 @@ def no_certificate(destination: Destination) -> PhaseFailure:
     """Answer why a link without an API key cannot even try on a node without a certificate."""
     return PhaseFailure(
         Phase.AUTHENTICATE,
-        f"no credentials are configured for [{destination.alias}], and this node has no certificate of its own"
-        " to connect with",
+        f"no credentials are configured for [{destination.alias}], and this node has no certificate"
+        " of its own to connect with",
         choose_model(destination),
         refused=True,
         cause=Cause.NO_CREDENTIALS,
@@ -102,8 +102,8 @@ def _model(destination: Destination) -> str:
 
 def _check_trust_here() -> str:
     return (
-        "check in the trust settings of this deployment: the transport CA of the remote environment (every one"
-        " that is published, during a rotation), the id of that environment or organization and, unless all"
+        "check in the trust settings of this deployment: the transport CA of the remote environment"
+        " (every one that is published, during a rotation), the id of that environment or organization and, unless all"
         " of its deployments are trusted, the remote's cluster id, which is not its deployment id; ids cannot"
         " be verified, so a wrong one is the first suspect"
     )

@@ -78,7 +78,10 @@ class FakeKeys:
         self.expires_milliseconds: int | None = None
 
     async def authenticate_cross_cluster(
-        self, credentials: str, action: str = "", certificate_subject: str | None = None
+        self,
+        credentials: str,
+        action: str = "",
+        certificate_subject: str | None = None,  # noqa: ARG002 - these keys are bound to none
     ) -> CrossClusterKey:
         """Answer the key; unknown ones are refused in Elasticsearch's words."""
         encoded = credentials.removeprefix("ApiKey ")

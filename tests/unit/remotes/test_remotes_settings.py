@@ -128,7 +128,10 @@ REFUSED = [
     ({**PROXY, f"{EU}transport.compress": "maybe"}, "as only [true], [indexing_data] or [false] are allowed"),
     ({**PROXY, f"{EU}transport.compression_scheme": "zip"}, "as only [lz4] or [deflate] are allowed"),
     ({f"{EU}credentials": "c2VjcmV0"}, "it is a secure setting that belongs into the keystore"),
-    ({**PROXY, f"{EU}signing.certificate": "x"}, f"setting [{EU}signing.certificate] needs [{EU}signing.key]"),
+    (
+        {**PROXY, f"{EU}signing.certificate": "x"},
+        f"setting [{EU}signing.certificate] needs [{EU}signing.key]",
+    ),
     ({f"{EU}signing.key": "../x"}, "must be the name of a file below the deployment's folder [signing]"),
     ({f"{EU}signing.keystore.path": "x"}, "not supported: give PEM files"),
     ({"cluster.remote.signing.truststore.path": "x"}, "not supported: give PEM files"),
