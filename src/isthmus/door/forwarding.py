@@ -131,6 +131,7 @@ class Forwarder:
             self._handle,
             self._forget,
             access_log=None,
+            logger=_logger_without_messages(),
             handler_cancellation=True,
             lingering_time=1,
             auto_decompress=False,
@@ -272,6 +273,24 @@ class Forwarder:
 async def _chunks(body: aiohttp.StreamReader) -> AsyncIterator[bytes]:
     async for chunk in body.iter_chunked(_CHUNK_BYTES):
         yield chunk
+
+
+def _logger_without_messages() -> logging.Logger:
+    """Answer a logger for aiohttp, whose errors quote what a caller sent, credentials included."""
+    quiet = logging.getLogger(f"{__name__}.http")
+    quiet.addFilter(_without_quotation)
+    return quiet
+
+
+def _without_quotation(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+    if isinstance(error, aiohttp.http_exceptions.BadHttpMessage):
+        record.exc_info = None
+        record.exc_text = None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg, record.args = "malformed request refused", ()
+        record.error = type(error).__name__
+    return True
 
 
 def _refusal(status: int, message: str) -> web.Response:
