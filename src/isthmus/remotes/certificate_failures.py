@@ -103,7 +103,7 @@ def _model(destination: Destination) -> str:
 def _check_trust_here() -> str:
     return (
         "check in the trust settings of this deployment: the transport CA of the remote environment"
-        " (every one that is published, during a rotation), the id of that environment or organization and,"
-        " unless all of its deployments are trusted, the remote's cluster id, which is not its deployment id; ids cannot"
-        " be verified, so a wrong one is the first suspect"
+        " (every one that is published, during a rotation), the id of that environment or organization"
+        " and, unless all of its deployments are trusted, the remote's cluster id, which is not its"
+        " deployment id; ids cannot be verified, so a wrong one is the first suspect"
     )
