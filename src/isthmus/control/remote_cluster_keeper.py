@@ -87,10 +87,12 @@ class RemoteClusters:
     async def replace(self, deployment_id: str, remotes: tuple[RemoteCluster, ...]) -> Deployment:
         """Want exactly these; they are connected, and others disconnected, right after.
 
-        Raises 404 and 400 failures.
+        Those that are wanted already and are not connected get new keys. Raises 404 and 400 failures.
         """
         await self.check(await self._deployments.get(deployment_id), remotes)
         deployment = await self._deployments.replace_remote_clusters(deployment_id, remotes)
+        async with self._working:
+            await self._forget_broken(deployment)
         self._bell.set()
         return deployment
 
@@ -232,6 +234,13 @@ class RemoteClusters:
     async def _put_settings(self, local: Deployment, alias: str, settings: Mapping[str, Any] | None) -> None:
         body = {"persistent": {"cluster": {"remote": {alias: settings}}}}
         await self._nodes.call(local.id, "PUT", "/_cluster/settings", body)
+
+    async def _forget_broken(self, local: Deployment) -> None:
+        """Have the connections made anew that somebody took apart in the deployments themselves."""
+        broken = {each["alias"] for each in await self.told(local) if not each["info"]["connected"]}
+        for connection in await self._records.all():
+            if connection.local_id == local.id and connection.alias in broken and connection.configured:
+                await self._records.put(msgspec.structs.replace(connection, proxy_address=""))
 
     async def _forget_key(self, remote: Deployment, local_id: str, alias: str) -> None:
         name = {"name": key_name(local_id, alias)}

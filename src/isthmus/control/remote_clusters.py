@@ -150,7 +150,7 @@ def parse_remote_clusters(body: Any, path: str = "") -> tuple[RemoteCluster, ...
     for name in body:
         if name != "resources":
             raise invalid_field(f"{prefix}{str(name)[:100]}", "unknown member")
-    resources = body.get("resources") or []
+    resources = [] if body.get("resources") is None else body["resources"]
     if not isinstance(resources, list) or len(resources) > _MAXIMUM_REMOTES:
         raise invalid_field(f"{prefix}resources", f"must be a list of at most {_MAXIMUM_REMOTES} entries")
     parsed = [_parse_one(each, f"{prefix}resources[{number}]") for number, each in enumerate(resources)]
