@@ -264,6 +264,7 @@ class Deployments:
         deployment = await self._change(deployment_id, PlanAction.UPDATE, **members)
         if "trust" in members:
             await asyncio.to_thread(write_trust_files, self._settings, deployment, relationships)
+            self._nodes.ring()  # another change may have been written in between: the record decides
         return deployment
 
     async def replace_remote_clusters(

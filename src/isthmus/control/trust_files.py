@@ -93,7 +93,7 @@ def write_trusted_folder(folder: Path, trust: TrustSettings, own: Sequence[str] 
         _write_if_other(folder / name, content)
     for path in folder.glob("*.crt"):
         if path.name not in wanted:
-            path.unlink()
+            path.unlink(missing_ok=True)  # the supervisor does the same whenever its bell rings
 
 
 def write_transport_trust(path: Path, trust: TransportTrust) -> None:
