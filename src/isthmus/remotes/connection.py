@@ -228,9 +228,18 @@ async def open_connection(
             seen = await _shown_certificate_or_none(destination, candidates, timeouts)
         raise explain(_unwrapped(error), destination, seen, trust.description) from error
     except BaseException:
-        connected.close()
+        _end_cancelled(connected)
         raise
     return connection
+
+
+def _end_cancelled(connected: socket.socket) -> None:
+    """Have the transport that may own this socket by now see its end, and close it.
+
+    Closed underneath it, it would wait for the other side's goodbye for ever.
+    """
+    with contextlib.suppress(OSError):
+        connected.shutdown(socket.SHUT_RDWR)
 
 
 async def _resolve(address: HostAndPort, timeouts: DialTimeouts) -> list[tuple[int, tuple[object, ...]]]:

@@ -195,7 +195,6 @@ async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
     await asyncio.gather(*tasks, *serving, return_exceptions=True)
     listener.close()
     await server.stop(0)
-    await asyncio.sleep(0.1)  # connections that say goodbye in TLS are gone after that
 
 
 async def test_a_caller_has_the_roles_of_the_same_names(pair: Pair) -> None:
