@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "init": "isthmus.cli.environment:init",
     "keystore": "isthmus.cli.keystore:keystore",
     "node": "isthmus.cli.node:node",
+    "platform": "isthmus.cli.platform:platform",
     "remote": "isthmus.cli.remote:remote",
     "sandbox": "isthmus.cli.sandbox:sandbox",
     "serve": "isthmus.cli.serve:serve",
