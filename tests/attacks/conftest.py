@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from environments_support import Side, put_documents, side_of
+from environments_support import Side, key_client, put_documents, side_of
 
 from isthmus.sandbox import Fabric, Sandbox
 from isthmus.sandbox.client import JsonClient
@@ -86,6 +87,13 @@ def narrow_key(remote: Side, vault: str) -> str:
 
 
 @pytest.fixture
+def as_key(remote: Side) -> Iterator[Callable[[str], JsonClient]]:
+    """Answer a function from an encoded API key to a client of the remote side's REST API."""
+    with ExitStack() as stack:
+        yield lambda encoded: stack.enter_context(closing(key_client(remote.deployment, encoded)))
+
+
+@pytest.fixture(scope="module")
 def make_user(remote: Side) -> Iterator[Callable[..., JsonClient]]:
     """Answer a function that makes a user with one role (its body as arguments) and answers a client."""
     made: list[tuple[str, JsonClient]] = []

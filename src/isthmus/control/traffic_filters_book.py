@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -100,7 +100,14 @@ def sets_of_deployments(
 
 
 def decode_traffic_filter(content: bytes) -> TrafficFilter:
-    """Answer what a node's file says; raises :class:`ValueError` where it is not valid."""
+    """Answer what a node's file says; raises :class:`ValueError` where it is not valid.
+
+    Only an empty object lets everybody in: a member that is unknown or absent must not.
+    """
+    members = msgspec.json.decode(content, type=dict[str, Any])
+    closes = members.get("is_open") is False and members.keys() <= {"is_open", "sources", "callers"}
+    if members and not closes:
+        raise ValueError("the file does not say whom alone it lets in")
     traffic_filter = msgspec.json.decode(content, type=TrafficFilter)
     TrafficGuard(traffic_filter)  # a source that is no address raises here
     return traffic_filter
