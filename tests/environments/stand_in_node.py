@@ -17,6 +17,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from isthmus.control.addresses import Address
 from isthmus.control.nodes import decode_node_settings
 from isthmus.door.handover import HandoverListener
 from isthmus.door.routing import DoorPort
@@ -45,7 +46,7 @@ async def _run(settings: NodeSettings) -> int:
     server = web.Server(answer, access_log=None)
     tasks = set()
 
-    def handed_over(_port: DoorPort, connection: socket.socket) -> None:
+    def handed_over(_port: DoorPort, connection: socket.socket, _client: Address | None) -> None:
         task = loop.create_task(loop.connect_accepted_socket(server, connection, ssl=context))
         tasks.add(task)
         task.add_done_callback(tasks.discard)

@@ -11,8 +11,11 @@ import json
 import socket
 import ssl
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
+
+#: what a connection that the server has closed looks like to who writes to it or waits for an answer
+_CONNECTION_WAS_CLOSED: Final = (BrokenPipeError, ConnectionResetError, http.client.RemoteDisconnected)
 
 
 class RequestRefusedError(Exception):
@@ -30,6 +33,7 @@ class JsonClient:
     def __init__(self, connection: http.client.HTTPConnection, authorization: str | None = None) -> None:
         self._connection = connection
         self._authorization = authorization
+        self._used = False
 
     @classmethod
     def for_url(cls, url: str, username: str, password: str, authority_path: str | None) -> JsonClient:
@@ -56,13 +60,29 @@ class JsonClient:
         if self._authorization is not None:
             headers["Authorization"] = self._authorization
         payload = content if content is not None else (None if body is None else json.dumps(body).encode())
-        self._connection.request(method, path, body=payload, headers=headers)
-        response = self._connection.getresponse()
-        text = response.read()
+        try:
+            status, text = self._exchange(method, path, payload, headers)
+        except _CONNECTION_WAS_CLOSED:
+            if not self._used:
+                raise
+            # The server ended an idle connection as the request was sent: once more, over a new one.
+            status, text = self._exchange(method, path, payload, headers)
+        self._used = True
         answer = json.loads(text) if text else None
-        if response.status >= http.HTTPStatus.BAD_REQUEST:
-            raise RequestRefusedError(method, path, response.status, answer)
+        if status >= http.HTTPStatus.BAD_REQUEST:
+            raise RequestRefusedError(method, path, status, answer)
         return answer
+
+    def _exchange(
+        self, method: str, path: str, payload: bytes | None, headers: dict[str, str]
+    ) -> tuple[int, bytes]:
+        try:
+            self._connection.request(method, path, body=payload, headers=headers)
+            response = self._connection.getresponse()
+            return response.status, response.read()
+        except BaseException:
+            self._connection.close()  # half an exchange must not be mistaken for the next one's
+            raise
 
     def close(self) -> None:
         """Close the connection."""
