@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from isthmus.errors import Failure, FailureKind, Fault
-from isthmus.remotes.causes import Cause
 from isthmus.remotes.phases import Phase, PhaseFailure
-from isthmus.remotes.settings import RemoteSettings, credentials_name
+from isthmus.remotes.settings import RemoteSettings
 
 
 def remote_unavailable(settings: RemoteSettings, cause: PhaseFailure) -> Failure:
@@ -24,15 +23,4 @@ def remote_unavailable(settings: RemoteSettings, cause: PhaseFailure) -> Failure
             fault=Fault.REMOTE,
             metadata={"phase": cause.phase.value},
         ),
-    )
-
-
-def missing_key(alias: str) -> PhaseFailure:
-    """Answer why a link without a key does not even try."""
-    return PhaseFailure(
-        Phase.AUTHENTICATE,
-        f"no credentials are configured for [{alias}], and links without an API key"
-        " (the certificate model) are not available",
-        f"add a cross-cluster API key of the remote to the keystore, under [{credentials_name(alias)}]",
-        cause=Cause.NO_CREDENTIALS,
     )
