@@ -26,7 +26,7 @@ from isthmus.app.supervisor import Supervisor
 from isthmus.app.traffic_filters import build_traffic_filtering
 from isthmus.clock import SystemClock
 from isthmus.control.authorities import PROXY, UI, renew_server_certificates
-from isthmus.control.deployments import remove_leftovers
+from isthmus.control.deployment_folders import remove_leftovers
 from isthmus.control.identity import region_of
 from isthmus.control.layout import EnvironmentLayout
 from isthmus.door.forwarding import Forwarder

@@ -6,21 +6,20 @@ import asyncio
 import contextlib
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Final
 
 from isthmus.clock import Clock
 from isthmus.control.account import Account
-from isthmus.control.authorities import renew_node_certificate
+from isthmus.control.deployment_changes import Created, DeploymentChanges, NewDeployment, check_name
+from isthmus.control.deployment_folders import fill_folder, remove_folder
 from isthmus.control.failures import deployment_not_found, invalid_field, resource_not_found
 from isthmus.control.identity import REF_ID, new_hex_id, new_node_id, new_password, region_of
-from isthmus.control.keystores import change_keystore, create_keystore, keystore_names
-from isthmus.control.layout import DeploymentLayout, EnvironmentLayout
+from isthmus.control.keystores import change_keystore, keystore_names
+from isthmus.control.layout import EnvironmentLayout
 from isthmus.control.nodes import Nodes
 from isthmus.control.plans import PlanAction, Plans
-from isthmus.control.private_files import make_private_directory, write_private
+from isthmus.control.private_files import write_private
 from isthmus.control.records import Deployment, DeploymentRecords, RemoteCluster, WantedState
 from isthmus.control.remote_clusters import check_remotes
 from isthmus.control.traffic_filters import TrafficFilters
@@ -32,62 +31,10 @@ from isthmus.control.trust_records import (
     TrustSettings,
 )
 from isthmus.errors import Failure, FailureKind
-from isthmus.exchange import JsonObject
 from isthmus.security.secret import Secret
 from isthmus.settings import COMPATIBLE_VERSION, EnvironmentSettings
 
-_MAXIMUM_NAME_CHARACTERS: Final = 255
-_DELETED_PREFIX: Final = ".deleted-"
 _TRANSIENT_REMOTES: Final = "resources.elasticsearch[0].plan.transient.remote_clusters"
-
-
-@dataclass(frozen=True, slots=True)
-class NewDeployment:
-    """What a caller wants; ``secrets`` go into the keystore.
-
-    A ``name`` of None is the id that the deployment gets, a ``trust`` of None the default one.
-    """
-
-    name: str | None = None
-    loopback_port: int | None = None
-    loopback_encrypted: bool = True
-    request_id: str | None = None
-    plan: JsonObject = field(default_factory=dict)
-    trust: TrustSettings | None = None
-    tags: tuple[tuple[str, str], ...] = ()
-    rule_sets: tuple[str, ...] = ()
-    remote_clusters: tuple[RemoteCluster, ...] = ()
-    secrets: Mapping[str, Secret | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class DeploymentChanges:
-    """What of a deployment is to be replaced; None leaves it as it is."""
-
-    name: str | None = None
-    plan: JsonObject | None = None
-    tags: tuple[tuple[str, str], ...] | None = None
-    trust: TrustSettings | None = None
-    #: back to what new deployments trust
-    default_trust: bool = False
-    remote_clusters: tuple[RemoteCluster, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Created:
-    """A deployment and the password of its user ``elastic``: None where it was there already."""
-
-    deployment: Deployment
-    elastic_password: Secret | None
-
-
-def check_name(name: object, path: str = "name") -> str:
-    """Answer the name of a deployment if it can be one; raises a 400 failure."""
-    if not isinstance(name, str) or not name.strip() or len(name) > _MAXIMUM_NAME_CHARACTERS:
-        raise invalid_field(path, f"must be a text of 1 to {_MAXIMUM_NAME_CHARACTERS} characters")
-    if not name.isprintable():
-        raise invalid_field(path, "must not hold control characters")
-    return name.strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +129,9 @@ class Deployments:
             password = new_password()
             folder = self._layout.deployment(deployment.id)
             try:
-                await asyncio.to_thread(self._fill_folder, folder, deployment, password, wanted.secrets)
+                await asyncio.to_thread(
+                    fill_folder, self._settings, deployment, Secret(password), wanted.secrets
+                )
                 await asyncio.to_thread(write_trust_files, self._settings, deployment, relationships)
                 await self._records.add(deployment)
                 # Before the bell rings there is no node: nobody gets in who is not to.
@@ -240,7 +189,7 @@ class Deployments:
             await self._nodes.stopped(deployment_id)
             await self._records.remove(deployment_id)
             await self._plans.forget(deployment_id)
-            await asyncio.to_thread(_remove_folder, self._layout.deployment(deployment_id).directory)
+            await asyncio.to_thread(remove_folder, self._layout.deployment(deployment_id).directory)
         self._nodes.ring()
         with contextlib.suppress(OSError):
             (self._layout.logs / f"{deployment_id}.log").unlink(missing_ok=True)
@@ -348,29 +297,3 @@ class Deployments:
                 await self._plans.begin(changed, action)
         self._nodes.ring()
         return changed
-
-    def _fill_folder(
-        self,
-        layout: DeploymentLayout,
-        deployment: Deployment,
-        password: str,
-        secrets: Mapping[str, Secret | None],
-    ) -> None:
-        make_private_directory(layout.directory)
-        make_private_directory(layout.data)
-        now = datetime.fromtimestamp(deployment.created_milliseconds / 1000, UTC)
-        renew_node_certificate(self._settings, deployment, now)
-        create_keystore(layout, secrets)
-        write_private(layout.first_password, password.encode())
-
-
-def remove_leftovers(layout: EnvironmentLayout) -> None:
-    """Finish deletions that a crash interrupted."""
-    for directory in layout.deployments.glob(f"{_DELETED_PREFIX}*"):
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-def _remove_folder(directory: Path) -> None:
-    """Remove the folder; renamed first, so that a crash half-way leaves nothing that looks whole."""
-    if directory.exists():
-        shutil.rmtree(directory.rename(directory.with_name(f"{_DELETED_PREFIX}{directory.name}")))

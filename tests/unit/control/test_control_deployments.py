@@ -20,7 +20,8 @@ from isthmus.control.authorities import (
     renew_server_certificates,
     server_names,
 )
-from isthmus.control.deployments import DeploymentParts, Deployments, NewDeployment
+from isthmus.control.deployment_changes import NewDeployment
+from isthmus.control.deployments import DeploymentParts, Deployments
 from isthmus.control.layout import EnvironmentLayout
 from isthmus.control.nodes import (
     NodeState,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from isthmus.control.deployments import DeploymentChanges, Deployments, NewDeployment
+from isthmus.control.deployment_changes import DeploymentChanges, NewDeployment
+from isthmus.control.deployments import Deployments
 from isthmus.control.failures import invalid_field
 from isthmus.control.identity import region_of
 from isthmus.control.records import Deployment

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from isthmus.control.deployments import check_name
+from isthmus.control.deployment_changes import check_name
 from isthmus.control.failures import invalid_field
 from isthmus.control.identity import REF_ID
 from isthmus.control.records import RemoteCluster

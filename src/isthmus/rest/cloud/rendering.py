@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from isthmus.control.deployments import Created
+from isthmus.control.deployment_changes import Created
 from isthmus.control.nodes import NodeState, NodeStatus
 from isthmus.control.plans import PlanAttempt
 from isthmus.control.records import Deployment
