@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import select
 import socket
 import ssl
 from pathlib import Path
@@ -28,7 +29,10 @@ class RequestRefusedError(Exception):
 
 
 class JsonClient:
-    """One keep-alive connection to one server. Not for several threads at once."""
+    """One keep-alive connection to one server, opened anew where the server has closed it.
+
+    Not for several threads at once.
+    """
 
     def __init__(self, connection: http.client.HTTPConnection, authorization: str | None = None) -> None:
         self._connection = connection
@@ -85,8 +89,17 @@ class JsonClient:
             raise
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; the next call opens another."""
         self._connection.close()
+
+    def _close_if_ended(self) -> None:
+        """Close what the server has closed while it was idle: between answers nothing else comes."""
+        if self._connection.sock is None:
+            return
+        waiting = select.poll()
+        waiting.register(self._connection.sock, select.POLLIN)
+        if waiting.poll(0):
+            self.close()
 
 
 class _UnixConnection(http.client.HTTPConnection):
