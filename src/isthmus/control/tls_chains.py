@@ -85,10 +85,10 @@ def parse_chain(text: str, now: datetime, domain: str | None) -> UploadedChain:
 
     ``domain`` is set where the leaf must be valid for every name below it, as the proxy's must.
     """
+    if text.count("-----BEGIN") > _MAXIMUM_CERTIFICATES + 1:
+        raise invalid_field("chain", f"must have at most {_MAXIMUM_CERTIFICATES} certificates and one key")
     key = _private_key(text)
     certificates = parse_certificates(_KEY_BLOCK.sub("", text))
-    if len(certificates) > _MAXIMUM_CERTIFICATES:
-        raise invalid_field("chain", f"must have at most {_MAXIMUM_CERTIFICATES} certificates")
     leaf = certificates[0]
     if _public_bytes(key.public_key()) != _public_bytes(leaf.public_key()):
         raise invalid_field(

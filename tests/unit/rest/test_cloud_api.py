@@ -249,6 +249,10 @@ def elasticsearch(**members: Any) -> dict[str, Any]:
         ),
         (elasticsearch(plan={"cluster_topology": {}}), "resources.elasticsearch[0].plan.cluster_topology"),
         (
+            elasticsearch(plan={"cluster_topology": [{"size": json.loads('{"a":' * 500 + "1" + "}" * 500)}]}),
+            "resources.elasticsearch[0].plan",
+        ),
+        (
             elasticsearch(plan={"cluster_topology": [{"size": 1, "tpyo": 2}]}),
             "resources.elasticsearch[0].plan.cluster_topology[0].tpyo",
         ),

@@ -18,6 +18,7 @@ from isthmus.settings import COMPATIBLE_VERSION
 
 #: a plan with every tier takes about 8 KiB; fifty of them are kept for each deployment
 _MAXIMUM_BYTES: Final = 128 * 1024
+_MAXIMUM_LEVELS: Final = 32
 _REFUSED_SETTINGS: Final = (
     "docker_image",
     "user_settings_json",
@@ -77,6 +78,8 @@ def check_plan(plan: Any, path: str) -> JsonObject:
     if transient is not None:
         checked = checked_members(transient, f"{path}.transient", (*_TRANSIENT_MEMBERS, *_REFUSED_TRANSIENT))
         refuse_filled(checked, f"{path}.transient.", _REFUSED_TRANSIENT)
+    if _is_nested_deeper(members, _MAXIMUM_LEVELS):
+        raise invalid_field(path, f"must not nest deeper than {_MAXIMUM_LEVELS} levels")
     if len(msgspec.json.encode(members)) > _MAXIMUM_BYTES:
         raise invalid_field(path, f"must not be larger than {_MAXIMUM_BYTES} bytes")
     return members
@@ -86,6 +89,18 @@ def check_version(version: Any, path: str) -> None:
     """Return if this is the version that is offered, or none; raises a 400 failure otherwise."""
     if version not in (None, "", COMPATIBLE_VERSION):
         raise invalid_field(path, f"must be [{COMPATIBLE_VERSION}], the one that this environment offers")
+
+
+def _is_nested_deeper(value: Any, levels: int) -> bool:
+    layer = [value]
+    for _ in range(levels):
+        layer = [
+            inner
+            for each in layer
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+    return any(isinstance(each, dict | list) for each in layer)
 
 
 def _check_settings(settings: Any, path: str) -> None:
