@@ -12,11 +12,8 @@ import select
 import socket
 import ssl
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
-
-#: what a connection that the server has closed looks like to who writes to it or waits for an answer
-_CONNECTION_WAS_CLOSED: Final = (BrokenPipeError, ConnectionResetError, http.client.RemoteDisconnected)
 
 
 class RequestRefusedError(Exception):
@@ -37,7 +34,6 @@ class JsonClient:
     def __init__(self, connection: http.client.HTTPConnection, authorization: str | None = None) -> None:
         self._connection = connection
         self._authorization = authorization
-        self._used = False
 
     @classmethod
     def for_url(cls, url: str, username: str, password: str, authority_path: str | None) -> JsonClient:
@@ -64,14 +60,8 @@ class JsonClient:
         if self._authorization is not None:
             headers["Authorization"] = self._authorization
         payload = content if content is not None else (None if body is None else json.dumps(body).encode())
-        try:
-            status, text = self._exchange(method, path, payload, headers)
-        except _CONNECTION_WAS_CLOSED:
-            if not self._used:
-                raise
-            # The server ended an idle connection as the request was sent: once more, over a new one.
-            status, text = self._exchange(method, path, payload, headers)
-        self._used = True
+        self._close_if_ended()
+        status, text = self._exchange(method, path, payload, headers)
         answer = json.loads(text) if text else None
         if status >= http.HTTPStatus.BAD_REQUEST:
             raise RequestRefusedError(method, path, status, answer)
@@ -93,7 +83,10 @@ class JsonClient:
         self._connection.close()
 
     def _close_if_ended(self) -> None:
-        """Close what the server has closed while it was idle: between answers nothing else comes."""
+        """Close what the server has closed while it was idle: between answers nothing else comes.
+
+        Sending a request a second time instead would do twice what a killed server has done once.
+        """
         if self._connection.sock is None:
             return
         waiting = select.poll()
