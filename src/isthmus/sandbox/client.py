@@ -12,8 +12,16 @@ import select
 import socket
 import ssl
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
+
+#: what a connection that the server has closed looks like to who writes to it or waits for an answer
+_CONNECTION_WAS_CLOSED: Final = (
+    BrokenPipeError,
+    ConnectionResetError,
+    http.client.RemoteDisconnected,
+    ssl.SSLEOFError,
+)
 
 
 class RequestRefusedError(Exception):
@@ -61,7 +69,14 @@ class JsonClient:
             headers["Authorization"] = self._authorization
         payload = content if content is not None else (None if body is None else json.dumps(body).encode())
         self._close_if_ended()
-        status, text = self._exchange(method, path, payload, headers)
+        may_repeat = method == "GET" and self._connection.sock is not None
+        try:
+            status, text = self._exchange(method, path, payload, headers)
+        except _CONNECTION_WAS_CLOSED:
+            if not may_repeat:
+                raise
+            # Closed as we wrote. Only what changes nothing is sent again: it may have been done already.
+            status, text = self._exchange(method, path, payload, headers)
         answer = json.loads(text) if text else None
         if status >= http.HTTPStatus.BAD_REQUEST:
             raise RequestRefusedError(method, path, status, answer)
@@ -83,10 +98,7 @@ class JsonClient:
         self._connection.close()
 
     def _close_if_ended(self) -> None:
-        """Close what the server has closed while it was idle: between answers nothing else comes.
-
-        Sending a request a second time instead would do twice what a killed server has done once.
-        """
+        """Close what the server has closed while it was idle: between answers nothing else comes."""
         if self._connection.sock is None:
             return
         waiting = select.poll()

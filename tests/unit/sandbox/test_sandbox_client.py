@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import select
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,7 +28,7 @@ class _Server(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         type(self).answered += 1
-        if self.path == "/break":
+        if self.path == "/break" or (self.path == "/break-once" and self.answered == 2):
             self.close_connection = True
             return
         body = f'{{"answered":{self.answered},"error":{{"reason":"so it is"}}}}'.encode()
@@ -36,6 +37,8 @@ class _Server(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
         self.close_connection = self.path == "/then-close"
+
+    do_POST = do_GET  # noqa: N815 - the name that the library calls
 
     def log_message(self, *_arguments: object) -> None:
         """Say nothing."""
@@ -77,6 +80,29 @@ def test_a_call_that_broke_does_not_break_the_next(client: JsonClient) -> None:
     with pytest.raises(http.client.RemoteDisconnected):
         client.call("GET", "/break")
     assert client.call("GET", "/")["answered"] == 2
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_only_what_changes_nothing_is_sent_again(client: JsonClient, method: str) -> None:
+    """A connection that breaks is no error for a GET; what a POST may have done is the caller's to find out."""
+    assert client.call("GET", "/")["answered"] == 1
+    if method == "GET":
+        assert client.call("GET", "/break-once")["answered"] == 3
+    else:
+        with pytest.raises(http.client.RemoteDisconnected):
+            client.call("POST", "/break-once")
+        assert _Server.answered == 2
+
+
+def test_a_server_that_is_not_there_is_the_same_error_each_time() -> None:
+    """After a failed call the next one fails for its own reason, not for what the first left behind."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    client = JsonClient.for_url(f"http://127.0.0.1:{port}", "u", "p", None)
+    for _ in range(2):
+        with pytest.raises(ConnectionRefusedError):
+            client.call("GET", "/")
+    client.close()
 
 
 def _wait_until_closed(client: JsonClient) -> None:
