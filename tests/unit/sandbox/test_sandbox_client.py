@@ -84,7 +84,7 @@ def test_a_call_that_broke_does_not_break_the_next(client: JsonClient) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_only_what_changes_nothing_is_sent_again(client: JsonClient, method: str) -> None:
-    """A connection that breaks is no error for a GET; what a POST may have done is the caller's to find out."""
+    """A broken connection is no error for a GET; what a POST may have done is left to the caller."""
     assert client.call("GET", "/")["answered"] == 1
     if method == "GET":
         assert client.call("GET", "/break-once")["answered"] == 3
