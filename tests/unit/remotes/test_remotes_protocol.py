@@ -29,7 +29,7 @@ from isthmus.remotes.protocol import (
     encode,
 )
 from isthmus.remotes.retry import AttemptEnd, may_repeat
-from isthmus.rest.remote.statuses import STATUS_OF_KIND
+from isthmus.rest.statuses import STATUS_OF_KIND
 from isthmus.security.remote_caller import RemoteSubject
 
 CALLER = RemoteSubject(username="ann", realm_name="native", realm_type="native")

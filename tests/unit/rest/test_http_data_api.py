@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from isthmus.errors import Failure, FailureKind
 from isthmus.exchange import FailureReport
-from isthmus.rest.elasticsearch.errors import STATUS_OF_KIND, failure_of
+from isthmus.rest.elasticsearch.errors import failure_of
 from isthmus.rest.http import Request
+from isthmus.rest.statuses import STATUS_OF_KIND
 
 
 @pytest.fixture

@@ -28,9 +28,10 @@ from isthmus.rest.elasticsearch.documents_source import (
 )
 from isthmus.rest.elasticsearch.documents_target import WriteTargets
 from isthmus.rest.elasticsearch.documents_update import parse_update
-from isthmus.rest.elasticsearch.errors import STATUS_OF_KIND, failure_object, failure_of
+from isthmus.rest.elasticsearch.errors import failure_object, failure_of
 from isthmus.rest.elasticsearch.refresh import refresh_policy
 from isthmus.rest.http import Response, boolean_parameter, json_response, parse_json
+from isthmus.rest.statuses import STATUS_OF_KIND
 from isthmus.security.principal import Principal
 
 #: ``routing`` and ``timeout`` are accepted and change nothing, as for single documents

@@ -1,4 +1,4 @@
-"""Failures as Elasticsearch words them: the one place where a kind becomes a status."""
+"""Failures as Elasticsearch words them."""
 
 from __future__ import annotations
 
@@ -7,22 +7,7 @@ from typing import Any, Final
 from isthmus.errors import Failure, FailureKind, Fault
 from isthmus.exchange import FailureReport
 from isthmus.rest.http import Response, json_response
-
-STATUS_OF_KIND: Final = {
-    FailureKind.INVALID_REQUEST: 400,
-    FailureKind.UNAUTHENTICATED: 401,
-    FailureKind.FORBIDDEN: 403,
-    FailureKind.NOT_FOUND: 404,
-    FailureKind.METHOD_NOT_ALLOWED: 405,
-    FailureKind.NOT_ACCEPTABLE: 406,
-    FailureKind.CONFLICT: 409,
-    FailureKind.TOO_LARGE: 413,
-    FailureKind.UNSUPPORTED_MEDIA_TYPE: 415,
-    FailureKind.TOO_MANY_REQUESTS: 429,
-    FailureKind.INTERNAL: 500,
-    FailureKind.UNAVAILABLE: 503,
-    FailureKind.TIMED_OUT: 504,
-}
+from isthmus.rest.statuses import STATUS_OF_KIND
 
 #: what Elasticsearch offers a caller without (valid) credentials
 CHALLENGES: Final = ('Basic realm="security", charset="UTF-8"', "ApiKey")

@@ -50,7 +50,7 @@ from isthmus.remotes.records import NodeIdentity
 from isthmus.remotes.trace import begin_trace, current_trace
 from isthmus.rest.http import Request, Response, json_response
 from isthmus.rest.remote.gates import Gate, Visitor
-from isthmus.rest.remote.statuses import STATUS_OF_KIND
+from isthmus.rest.statuses import STATUS_OF_KIND
 from isthmus.search.local import SEARCH_ACTION, LocalCluster
 from isthmus.security.audit_notes import note_principal
 from isthmus.security.remote_caller import RemoteSubject

@@ -1,6 +1,6 @@
-"""The HTTP status of each failure on the remote cluster server port.
+"""The HTTP status of each kind of failure: one table for clients and for other nodes.
 
-The receiver reads the record, not the status; the status is for what stands in between.
+Between nodes the receiver reads the record; the status is for what stands in between.
 """
 
 from __future__ import annotations
