@@ -196,7 +196,7 @@ class ApiKeys:
             type=key_type,
             secret_hash=hash_key_secret(secret),
             created_milliseconds=now,
-            expires_milliseconds=self._expiry(wanted.expiration),
+            expires_milliseconds=_expiry(wanted.expiration, now),
             owner_username=owner.username,
             owner_realm=owner.realm_name,
             owner_realm_type=owner.realm_type,
@@ -236,7 +236,8 @@ class ApiKeys:
         if change.metadata is not None:
             key = replace(key, metadata=change.metadata)
         if change.expiration is not None:
-            key = replace(key, expires_milliseconds=self._expiry(change.expiration))
+            now = self._clock.now_milliseconds()
+            key = replace(key, expires_milliseconds=_expiry(change.expiration, now))
         return key
 
     async def _replace(self, key: StoredApiKey, changed: StoredApiKey) -> bool:
@@ -272,11 +273,6 @@ class ApiKeys:
         self._removed_milliseconds = now
         await self._records.delete_api_keys_ended_before(now - _RETENTION_MILLISECONDS)
 
-    def _expiry(self, expiration: str | None) -> int | None:
-        if expiration is None:
-            return None
-        return self._clock.now_milliseconds() + parse_duration_milliseconds("expiration", expiration)
-
 
 def _is_key(caller: Principal) -> bool:
     return caller.api_key_id is not None and caller.run_by is None
@@ -304,3 +300,10 @@ def _cannot_invalidate(key: StoredApiKey) -> Failure:
         f"Cannot invalidate cross-cluster API key [{key.id}]. This requires "
         "[manage_security] cluster privilege or higher"
     )
+
+
+def _expiry(expiration: str | None, now_milliseconds: int) -> int | None:
+    """Answer when a key made at this moment ends; None: never."""
+    if expiration is None:
+        return None
+    return now_milliseconds + parse_duration_milliseconds("expiration", expiration)
