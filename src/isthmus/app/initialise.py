@@ -16,7 +16,7 @@ from isthmus.control.administrator import hash_password
 from isthmus.control.authorities import make_authorities
 from isthmus.control.identity import new_hex_id, new_password, new_scope_id
 from isthmus.control.layout import EnvironmentLayout
-from isthmus.control.private_files import make_private_directory, write_private
+from isthmus.security.private_files import make_private_directory, write_private
 from isthmus.settings import EnvironmentKind, EnvironmentSettings, Ports
 from isthmus.settings_file import SettingsError, check_domain, check_host, parse_settings, render_settings
 from isthmus.store.database import Database, Line, sqlite_url

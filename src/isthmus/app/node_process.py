@@ -15,8 +15,8 @@ from isthmus.app.rotating_log import RotatingLog
 from isthmus.clock import Clock
 from isthmus.control.layout import EnvironmentLayout
 from isthmus.control.nodes import NodeState, NodeStatus, encode_node_settings
-from isthmus.control.private_files import write_private
 from isthmus.control.restarts import RestartPolicy
+from isthmus.security.private_files import write_private
 from isthmus.settings import NodeSettings
 
 logger = logging.getLogger(__name__)

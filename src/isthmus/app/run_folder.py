@@ -13,8 +13,8 @@ from typing import Final
 import msgspec
 
 from isthmus.control.layout import EnvironmentLayout
-from isthmus.control.private_files import make_private_directory, write_private
 from isthmus.door.routing import DoorPort
+from isthmus.security.private_files import make_private_directory, write_private
 from isthmus.settings import EnvironmentSettings, Ports
 from isthmus.settings_file import SettingsError, variable_of
 

@@ -18,7 +18,6 @@ from isthmus.cli.failures import CommandError
 from isthmus.cli.output import print_json, print_table
 from isthmus.cli.platform_client import platform_client
 from isthmus.control.layout import EnvironmentLayout
-from isthmus.control.private_files import make_private_directory, write_private
 from isthmus.security.file_users import (
     FileRealm,
     FileUser,
@@ -30,6 +29,7 @@ from isthmus.security.file_users import (
 )
 from isthmus.security.file_users_watch import FILE_NAMES
 from isthmus.security.passwords import Passwords
+from isthmus.security.private_files import make_private_directory, write_private
 from isthmus.security.secret import Secret
 from isthmus.security.users import password_problem
 

@@ -18,9 +18,9 @@ from isthmus.control.certificates import (
     make_authority,
 )
 from isthmus.control.layout import CertificateFiles, EnvironmentLayout
-from isthmus.control.private_files import make_private_directory, write_private
 from isthmus.control.records import Deployment
 from isthmus.control.tls_chains import keeps_uploaded_chain
+from isthmus.security.private_files import make_private_directory, write_private
 from isthmus.settings import EnvironmentSettings
 
 #: a certificate is issued anew once less than this is left of it

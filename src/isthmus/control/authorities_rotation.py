@@ -21,8 +21,8 @@ from typing import Final
 
 from isthmus.control.certificates import make_authority
 from isthmus.control.layout import CertificateFiles, EnvironmentLayout
-from isthmus.control.private_files import write_private
 from isthmus.errors import Failure, FailureKind
+from isthmus.security.private_files import write_private
 from isthmus.settings import EnvironmentSettings
 
 _ACTIVE: Final = "transport"

@@ -11,8 +11,8 @@ from typing import Final
 from isthmus.control.authorities import renew_node_certificate
 from isthmus.control.keystores import create_keystore
 from isthmus.control.layout import EnvironmentLayout
-from isthmus.control.private_files import make_private_directory, write_private
 from isthmus.control.records import Deployment
+from isthmus.security.private_files import make_private_directory, write_private
 from isthmus.security.secret import Secret
 from isthmus.settings import EnvironmentSettings
 

@@ -19,7 +19,6 @@ from isthmus.control.keystores import change_keystore, keystore_names
 from isthmus.control.layout import EnvironmentLayout
 from isthmus.control.nodes import Nodes
 from isthmus.control.plans import PlanAction, Plans
-from isthmus.control.private_files import write_private
 from isthmus.control.records import Deployment, DeploymentRecords, RemoteCluster, WantedState
 from isthmus.control.remote_clusters import check_remotes
 from isthmus.control.traffic_filters import TrafficFilters
@@ -31,6 +30,7 @@ from isthmus.control.trust_records import (
     TrustSettings,
 )
 from isthmus.errors import Failure, FailureKind
+from isthmus.security.private_files import write_private
 from isthmus.security.secret import Secret
 from isthmus.settings import COMPATIBLE_VERSION, EnvironmentSettings
 

@@ -22,8 +22,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from isthmus.control.certificates import facts_of, parse_certificates, to_pem
 from isthmus.control.failures import invalid_field
 from isthmus.control.layout import EnvironmentLayout
-from isthmus.control.private_files import write_private
 from isthmus.errors import Failure, FailureKind
+from isthmus.security.private_files import write_private
 
 logger = logging.getLogger(__name__)
 

@@ -16,11 +16,11 @@ from typing import Any, Final
 import msgspec
 
 from isthmus.control.layout import EnvironmentLayout
-from isthmus.control.private_files import write_private
 from isthmus.control.records import Deployment, DeploymentRecords
 from isthmus.control.traffic_filter_rules import OPEN, RuleSet, TrafficFilter, TrafficGuard, filter_of
 from isthmus.control.traffic_filters_records import Association, TrafficFilterRecords
 from isthmus.errors import Failure, FailureKind
+from isthmus.security.private_files import write_private
 
 logger = logging.getLogger(__name__)
 

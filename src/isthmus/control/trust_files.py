@@ -12,11 +12,11 @@ import msgspec
 from isthmus.control.authorities import published_transport_authorities
 from isthmus.control.identity import trust_pattern
 from isthmus.control.layout import EnvironmentLayout
-from isthmus.control.private_files import make_private_directory, write_private
 from isthmus.control.records import Deployment
 from isthmus.control.tls_chains import server_authorities
 from isthmus.control.trust_records import DirectTrust, DirectTrustType, TrustRelationship, TrustSettings
 from isthmus.security.certificate_trust import TransportTrust, TrustEntry
+from isthmus.security.private_files import make_private_directory, write_private
 from isthmus.settings import EnvironmentSettings
 
 _OWN_AUTHORITIES: Final = "environment.crt"

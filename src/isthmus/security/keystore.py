@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from isthmus.errors import Failure, FailureKind, illegal_argument
 from isthmus.names import parse_cluster_alias
+from isthmus.security.private_files import write_private
 from isthmus.security.secret import Secret
 
 _MAGIC: Final = b"isthmus keystore 1\n"
@@ -219,24 +220,8 @@ def _check_value(name: str, value: Secret) -> None:
 
 def _replace_file(path: Path, content: bytes) -> None:
     """Write a file for its owner only, so that a crash leaves the old content or the new."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE_MODE)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        write_private(path, content)
     except OSError as error:
         raise _failure(f"[{path}] cannot be written: {error.strerror}") from error
 

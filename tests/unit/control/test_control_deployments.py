@@ -32,11 +32,11 @@ from isthmus.control.nodes import (
     node_settings,
 )
 from isthmus.control.plans import Plans
-from isthmus.control.private_files import write_private
 from isthmus.control.records import WantedState
 from isthmus.control.trust_files import own_account_ids
 from isthmus.errors import Failure, FailureKind
 from isthmus.security.keystore import Keystore
+from isthmus.security.private_files import write_private
 from isthmus.security.secret import Secret
 from isthmus.settings import EnvironmentKind, EnvironmentSettings
 from isthmus.store.database import Database

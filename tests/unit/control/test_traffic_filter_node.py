@@ -22,12 +22,12 @@ from isthmus.control.certificates import (
     issue_server_certificate,
     make_authority,
 )
-from isthmus.control.private_files import write_private
 from isthmus.control.traffic_filter_callers import proven_caller
 from isthmus.control.traffic_filter_rules import CLOSED, OPEN, UNPROVEN, PortKind, RemoteCaller, TrafficFilter
 from isthmus.errors import Failure
 from isthmus.rest.http import Request, Response
 from isthmus.rest.serving import HttpServer
+from isthmus.security.private_files import write_private
 
 CLUSTER, SCOPE = "c" * 32, "1234567890"
 CLIENT, STRANGER = parse_address_or_none("192.0.2.7"), parse_address_or_none("198.51.100.1")

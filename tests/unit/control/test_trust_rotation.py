@@ -28,11 +28,11 @@ from isthmus.control.authorities_rotation import (
 from isthmus.control.certificates import make_authority
 from isthmus.control.layout import EnvironmentLayout
 from isthmus.control.nodes import NoNodes
-from isthmus.control.private_files import make_private_directory
 from isthmus.control.records import Deployment
 from isthmus.control.trust_relationships import LOCAL_ID, TrustRelationships, parse_relationship
 from isthmus.errors import Failure, FailureKind
 from isthmus.security.certificate_names import read_certificate_names
+from isthmus.security.private_files import make_private_directory
 from isthmus.settings import EnvironmentKind, EnvironmentSettings
 from isthmus.store.database import Database, Line, sqlite_url
 from isthmus.store.trust_relationship_records import SqlTrustRelationshipRecords
