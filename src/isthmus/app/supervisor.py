@@ -90,6 +90,10 @@ class Supervisor:
         """Have the records looked at."""
         self._bell.set()
 
+    async def reconciled(self) -> None:
+        """Return once the records as they are now have been acted on."""
+        await self._reconcile()
+
     async def restart(self, deployment_id: str) -> None:
         """Restart the node if it runs; return once it has stopped."""
         node = self._nodes.get(deployment_id)

@@ -190,7 +190,8 @@ class Deployments:
             await self._records.remove(deployment_id)
             await self._plans.forget(deployment_id)
             await asyncio.to_thread(remove_folder, self._layout.deployment(deployment_id).directory)
-        self._nodes.ring()
+        # Whoever asks the door after this answer is told that there is no such deployment.
+        await self._nodes.reconciled()
         with contextlib.suppress(OSError):
             (self._layout.logs / f"{deployment_id}.log").unlink(missing_ok=True)
         return deployment

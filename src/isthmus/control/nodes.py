@@ -48,6 +48,10 @@ class Nodes(Protocol):
         """Tell that a record has changed."""
         ...
 
+    async def reconciled(self) -> None:
+        """Return once the records as they are now have been acted on: the door knows what they say."""
+        ...
+
     async def restart(self, deployment_id: str) -> None:
         """Stop and start the node in order if it runs; return once it has stopped."""
         ...
@@ -74,6 +78,9 @@ class NoNodes:
 
     def ring(self) -> None:
         """Do nothing: whoever serves the environment next reads the records."""
+
+    async def reconciled(self) -> None:
+        """Do nothing."""
 
     async def restart(self, deployment_id: str) -> None:
         """Do nothing."""
