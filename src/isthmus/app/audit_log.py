@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -20,12 +21,14 @@ _QUEUED_LINES: Final = 20_000
 #: 64 MiB and four older ones: half a million lines
 _MAXIMUM_BYTES: Final = 64 * 1024 * 1024
 _KEPT_FILES: Final = 4
-_LINES_AT_ONCE: Final = 500
+#: lines of a busy moment are written together: waking the thread for each costs more than the line
+_GATHERING_SECONDS: Final = 0.05
+_BYTES_AT_ONCE: Final = 64 * 1024
 _CLOSE_TIMEOUT_SECONDS: Final = 5.0
 
 
 class AuditLog:
-    """Satisfies :class:`isthmus.security.audit.AuditSink`.
+    """Satisfies :class:`isthmus.security.audit.AuditSink`. A line is in the file a moment after it was taken.
 
     Lines that do not fit into the queue, or cannot be written, are counted; the next one that is written
     follows a line that says how many are missing (``event.action`` ``events_dropped``).
@@ -40,7 +43,12 @@ class AuditLog:
         kept_files: int = _KEPT_FILES,
     ) -> None:
         self._file = RotatingLog(path, maximum_bytes, kept_files)
-        self._queue: queue.Queue[JsonObject | None] = queue.Queue(queued_lines)
+        self._bytes_at_once = min(_BYTES_AT_ONCE, maximum_bytes)
+        self._queued_lines = queued_lines
+        self._waiting: deque[JsonObject] = deque()
+        #: set while there may be lines that the thread does not know of
+        self._bell = threading.Event()
+        self._closing = threading.Event()
         self._lock = threading.Lock()
         self._dropped = 0
         self._thread = threading.Thread(target=self._run, name="audit log", daemon=True)
@@ -53,42 +61,30 @@ class AuditLog:
 
     def write(self, line: JsonObject) -> None:
         """Take a line. Never blocks and never raises."""
-        try:
-            self._queue.put_nowait(line)
-        except queue.Full:
+        if len(self._waiting) >= self._queued_lines:
             self._count_dropped(1)
+            return
+        self._waiting.append(line)
+        if not self._bell.is_set():
+            self._bell.set()
 
     def close(self) -> None:
         """Write what was taken, then close the file. Blocks for a few seconds at most."""
-        try:
-            self._queue.put(None, timeout=_CLOSE_TIMEOUT_SECONDS)
-        except queue.Full:
-            logger.warning("audit log could not be finished", extra={"lines": self._queue.qsize()})
-            return
+        self._closing.set()
+        self._bell.set()
         self._thread.join(_CLOSE_TIMEOUT_SECONDS)
+        if self._thread.is_alive():
+            logger.warning("audit log could not be finished", extra={"lines": len(self._waiting)})
 
     def _run(self) -> None:
-        while True:
-            lines, ends = self._next_lines()
+        while not (self._closing.is_set() and not self._waiting):
+            self._bell.wait()
+            self._closing.wait(_GATHERING_SECONDS)
+            self._bell.clear()  # before looking: what comes from now on rings again
+            lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
             if lines:
                 self._write(lines)
-            if ends:
-                self._file.close()
-                return
-
-    def _next_lines(self) -> tuple[list[JsonObject], bool]:
-        """Wait for a line, then answer all that are there; and whether they are the last."""
-        lines: list[JsonObject] = []
-        line = self._queue.get()
-        while line is not None:
-            lines.append(line)
-            if len(lines) >= _LINES_AT_ONCE:
-                return lines, False
-            try:
-                line = self._queue.get_nowait()
-            except queue.Empty:
-                return lines, False
-        return lines, True
+        self._file.close()
 
     def _write(self, lines: list[JsonObject]) -> None:
         with self._lock:
@@ -96,12 +92,25 @@ class AuditLog:
         lost = missing
         if missing and self._file.write(_text(_notice(missing, lines[0]))):
             lost = 0
-        # One by one: a file ends with a whole line.
-        lost += sum(not self._file.write(_text(line)) for line in lines)
+        for text, count in self._pieces(lines):
+            if not self._file.write(text):
+                lost += count
         if lost and not missing:
             logger.error("audit log cannot be written", extra={"lines": lost})
         if lost:
             self._count_dropped(lost)
+
+    def _pieces(self, lines: list[JsonObject]) -> Iterator[tuple[bytes, int]]:
+        """Answer the lines as pieces of text, each with how many whole lines it holds."""
+        piece: list[bytes] = []
+        size = 0
+        for text in map(_text, lines):
+            if piece and size + len(text) > self._bytes_at_once:
+                yield b"".join(piece), len(piece)
+                piece, size = [], 0
+            piece.append(text)
+            size += len(text)
+        yield b"".join(piece), len(piece)
 
     def _count_dropped(self, count: int) -> None:
         with self._lock:

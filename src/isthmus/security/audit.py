@@ -7,9 +7,10 @@ who, from where, what and whether; never a body, a query string, a header or a s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, Protocol
 
 from isthmus.clock import Clock
@@ -77,15 +78,21 @@ def audit_lines(
     """Answer the lines of one request, without time and place: those that the settings want."""
     if _is_ordinary(request, notes) and not any(settings.wants(event) for event in _ORDINARY):
         return  # most requests: nothing is made that is thrown away
+    wanted = [told for told in _events(request, notes, outcome) if settings.wants(told[0])]
+    changes = notes.changes
+    if not settings.wants(EventType.SECURITY_CONFIG_CHANGE):
+        changes = [change for change in changes if change.always]
+    left_out = notes.left_out if settings.enabled else 0
+    if not (wanted or changes or left_out):
+        return
     origin = _origin(request)
-    for event, line in _events(request, notes, outcome, origin | _caller(request, notes)):
-        if settings.wants(event):
-            yield line
-    for change in notes.changes:
-        if change.always or settings.wants(EventType.SECURITY_CONFIG_CHANGE):
-            yield _change(change) | origin | _caller(request, notes)
-    if notes.left_out and settings.enabled:
-        yield _event(request.layer, "events_left_out") | origin | {"count": notes.left_out}
+    caller = origin | _caller(request, notes)
+    for event, layer, members in wanted:
+        yield {**_event(layer, event.value), **caller, **members()}
+    for change in changes:
+        yield _change(change) | caller
+    if left_out:
+        yield _event(request.layer, "events_left_out") | origin | {"count": left_out}
 
 
 def _is_ordinary(request: AuditedRequest, notes: Notes) -> bool:
@@ -97,28 +104,24 @@ def _is_ordinary(request: AuditedRequest, notes: Notes) -> bool:
 
 
 def _events(
-    request: AuditedRequest, notes: Notes, outcome: Outcome, caller: JsonObject
-) -> Iterator[tuple[EventType, JsonObject]]:
-    """Answer every event of a request but its changes, each with its line."""
-
-    def told(event: EventType, layer: str, members: JsonObject) -> tuple[EventType, JsonObject]:
-        return event, {**_event(layer, event.value), **caller, **members}
-
+    request: AuditedRequest, notes: Notes, outcome: Outcome
+) -> Iterator[tuple[EventType, str, Callable[[], JsonObject]]]:
+    """Answer every event of a request but its changes: which, its layer, and how to make what it tells."""
     failure = notes.authentication_failure
     if failure is not None:
-        members = _claimed(request, notes) | {"reason": failure.log_note or failure.reason}
-        yield told(_failed_event(failure), request.layer, members)
+        reason = failure.log_note or failure.reason
+        yield _failed_event(failure), request.layer, lambda: _claimed(request, notes) | {"reason": reason}
     if notes.principal is not None or notes.cluster_key is not None or notes.cluster_certificate is not None:
-        yield told(EventType.AUTHENTICATION_SUCCESS, request.layer, {})
+        yield EventType.AUTHENTICATION_SUCCESS, request.layer, dict
     if notes.principal is not None and notes.principal.run_by is not None:
-        yield told(EventType.RUN_AS_GRANTED, TRANSPORT, {})
+        yield EventType.RUN_AS_GRANTED, TRANSPORT, dict
     for decision, names in notes.decisions.items():
-        yield told(decision.event, TRANSPORT, _decision(decision, tuple(names)))
+        yield decision.event, TRANSPORT, partial(_decision, decision, names)
     for sent in notes.sent:
-        yield told(EventType.CROSS_CLUSTER_REQUEST_SENT, TRANSPORT, _sent(sent))
+        yield EventType.CROSS_CLUSTER_REQUEST_SENT, TRANSPORT, partial(_sent, sent)
     # Not what the other cluster asks for itself: handshakes, pings.
     if request.layer == TRANSPORT and notes.principal is not None:
-        yield told(EventType.CROSS_CLUSTER_REQUEST_RECEIVED, TRANSPORT, _received(notes, outcome))
+        yield EventType.CROSS_CLUSTER_REQUEST_RECEIVED, TRANSPORT, partial(_received, notes, outcome)
 
 
 def claimed_identity(authorization: str) -> JsonObject:
@@ -238,7 +241,7 @@ def _principal(principal: Principal) -> JsonObject:
     return _present(described)
 
 
-def _decision(decision: Decision, names: tuple[str, ...]) -> JsonObject:
+def _decision(decision: Decision, names: Iterable[str]) -> JsonObject:
     return _present(
         {
             "action": decision.action,

@@ -61,7 +61,7 @@ def test_a_full_queue_drops_and_tells(tmp_path: Path) -> None:
     log = AuditLog(path, queued_lines=10)
     with log._lock:  # the thread stands still here once it has lines
         log.write({"number": 0})
-        while log._queue.qsize():
+        while log._waiting:
             time.sleep(0.001)
         for number in range(1, 11):
             log.write({"number": number})
