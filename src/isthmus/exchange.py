@@ -138,6 +138,7 @@ class SearchResult(Record, frozen=True, kw_only=True):
     ``aggregations`` is in combinable form. ``hits`` are in their final order within this cluster.
     ``sort_kinds`` says of each sort key what its values are where their JSON does not tell how they
     compare: ``ip`` for addresses, else empty. Nothing at all says that of no key.
+    ``served_nanoseconds`` is how long a remote cluster was at it in all, where it was asked to tell.
     """
 
     took_milliseconds: int = 0
@@ -150,6 +151,7 @@ class SearchResult(Record, frozen=True, kw_only=True):
     aggregations: JsonObject = {}
     failures: tuple[FailureReport, ...] = ()
     sort_kinds: tuple[str, ...] = ()
+    served_nanoseconds: int | None = None
 
 
 class WriteKind(Enum):

@@ -67,16 +67,17 @@ class RemoteCalls:
         answer_type: type[T],
         *,
         timeout_seconds: float = DEFAULT_CALL_TIMEOUT_SECONDS,
+        may_be_skipped: bool | None = None,
     ) -> T:
         """Ask one action and answer what comes back.
 
-        Raises :class:`Failure`: what the far side reported, 503 where it could not be asked or broke
+        ``may_be_skipped`` None leaves it to the settings how long a connection is waited for. Raises :class:`Failure`: what the far side reported, 503 where it could not be asked or broke
         off, 504 after ``timeout_seconds``.
         """
         started_seconds = self._context.clock.monotonic_seconds()
         ended_by: str | None = "cancelled"
         try:
-            answer = await self._ask(action, record, answer_type, timeout_seconds)
+            answer = await self._ask(action, record, answer_type, timeout_seconds, may_be_skipped)
             ended_by = None
         except Failure as failure:
             ended_by = failure.error_type
@@ -99,13 +100,20 @@ class RemoteCalls:
     def _remote_cluster_id(self) -> str:
         return "" if self.link.welcome is None else self.link.welcome.cluster_id
 
-    async def _ask(self, action: Action, record: Record, answer_type: type[T], timeout_seconds: float) -> T:
+    async def _ask(
+        self,
+        action: Action,
+        record: Record,
+        answer_type: type[T],
+        timeout_seconds: float,
+        may_be_skipped: bool | None,  # noqa: FBT001 - private
+    ) -> T:
         body = encode(record)
         if len(body) > MAXIMUM_REQUEST_BYTES:
             raise too_large(MAXIMUM_REQUEST_BYTES)
         try:
             async with asyncio.timeout(timeout_seconds):
-                answer = await self._send(action, body, timeout_seconds)
+                answer = await self._send(action, body, timeout_seconds, may_be_skipped)
         except TimeoutError:
             raise _remote_fault(
                 FailureKind.TIMED_OUT,
@@ -114,15 +122,23 @@ class RemoteCalls:
             ) from None
         return self._read(answer, answer_type)
 
-    async def _wait_for_link(self) -> None:
+    async def _wait_for_link(self, may_be_skipped: bool | None) -> None:  # noqa: FBT001 - private
         """Wait for a connection as long as the settings want: briefly if the cluster may be skipped."""
         settings = self.link.settings
+        if may_be_skipped is None:
+            may_be_skipped = settings.skip_unavailable
         wait_seconds = settings.initial_connect_timeout_seconds
-        if settings.skip_unavailable:
+        if may_be_skipped:
             wait_seconds = min(wait_seconds, _SHORT_WAIT_SECONDS)
-        await self.link.ensure_connected(wait_seconds, insist=not settings.skip_unavailable)
+        await self.link.ensure_connected(wait_seconds, insist=not may_be_skipped)
 
-    async def _send(self, action: Action, body: bytes, timeout_seconds: float) -> Answer:
+    async def _send(
+        self,
+        action: Action,
+        body: bytes,
+        timeout_seconds: float,
+        may_be_skipped: bool | None,  # noqa: FBT001 - private
+    ) -> Answer:
         """Send until :mod:`isthmus.remotes.retry` says that what happened is final."""
         timeout = (TIMEOUT_MILLISECONDS, str(int(timeout_seconds * 1000)))
         origin = (ORIGIN_CLUSTER, self._context.identity.cluster_id)
@@ -130,7 +146,7 @@ class RemoteCalls:
         attempts = 0
         while True:
             if not self.link.connected:
-                await self._wait_for_link()
+                await self._wait_for_link(may_be_skipped)
             link = self.link
             connection = await link.acquire(fresh=attempts > 0)
             was_used = connection.used

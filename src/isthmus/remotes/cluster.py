@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from isthmus.exchange import Json, SearchRequest, SearchResult
 from isthmus.names import ClusterAlias, IndicesOptions
-from isthmus.remotes.calls import RemoteCalls
+from isthmus.remotes.calls import DEFAULT_CALL_TIMEOUT_SECONDS, RemoteCalls
 from isthmus.remotes.dialling import LinkContext
 from isthmus.remotes.link import Link
 from isthmus.remotes.protocol import (
@@ -24,6 +24,7 @@ from isthmus.remotes.protocol import (
     Welcome,
 )
 from isthmus.remotes.settings import RemoteSettings
+from isthmus.remotes.terms import USUAL_TERMS, CallTerms
 from isthmus.security.certificate_caller import certificate_subject
 from isthmus.security.principal import Principal
 from isthmus.security.remote_caller import RemoteSubject, remote_subject
@@ -75,14 +76,14 @@ class RemoteCluster:
         """Send requests over this link from now on."""
         self._calls.link = link
 
-    def search_target(self, principal: Principal) -> RemoteSearchTarget:
-        """Answer this cluster as the caller may search it.
+    def search_target(self, principal: Principal, terms: CallTerms = USUAL_TERMS) -> RemoteSearchTarget:
+        """Answer this cluster as the caller may search it, on these terms.
 
         Raises a 403 ``security_exception`` when no privilege of the caller applies to this alias: nothing
         is sent then.
         """
         subject = self._subject(principal, SEARCH_ACTION)
-        return RemoteSearchTarget(self._calls, subject)
+        return RemoteSearchTarget(self._calls, subject, terms)
 
     async def count(
         self,
@@ -164,10 +165,26 @@ class RemoteSearchTarget:
 
     calls: RemoteCalls
     subject: RemoteSubject
+    terms: CallTerms = USUAL_TERMS
 
     def search(
         self, expressions: tuple[str, ...], options: IndicesOptions, request: SearchRequest
     ) -> Awaitable[SearchResult]:
         """Search over there; raises :class:`Failure` with fault REMOTE for what the far side did."""
-        call = SearchCall(caller=self.subject, expressions=expressions, options=options, request=request)
-        return self.calls.call(Action.SEARCH, call, SearchResult)
+        terms = self.terms
+        call = SearchCall(
+            caller=self.subject,
+            expressions=expressions,
+            options=options,
+            request=request,
+            timed=terms.timed,
+        )
+        if terms is USUAL_TERMS:
+            return self.calls.call(Action.SEARCH, call, SearchResult)
+        return self.calls.call(
+            Action.SEARCH,
+            call,
+            SearchResult,
+            timeout_seconds=terms.timeout_seconds or DEFAULT_CALL_TIMEOUT_SECONDS,
+            may_be_skipped=terms.may_be_skipped,
+        )

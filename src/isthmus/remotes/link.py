@@ -150,12 +150,13 @@ class Link:
     async def ensure_connected(self, timeout_seconds: float, *, insist: bool) -> None:
         """Return when connected; raises the 503 failure of :meth:`unavailable` otherwise.
 
-        An attempt that is under way is waited for. A link that waits for its next attempt fails at once,
-        unless the caller insists: then the attempt is made now, and waited for.
+        The first attempt is waited for. A link that is known to be down, because the last attempt failed,
+        fails at once whether or not the next one is under way, unless the caller insists: then an attempt
+        is made now, and waited for.
         """
         if self.connected:
             return
-        waiting = self._state in (LinkState.BACKING_OFF, LinkState.REFUSED)
+        waiting = self._state in (LinkState.BACKING_OFF, LinkState.REFUSED) or self._failures_in_a_row > 0
         if self._state is LinkState.CLOSED:
             raise self.unavailable()
         self._bring_forward(insist=insist)

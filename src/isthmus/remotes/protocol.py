@@ -125,12 +125,16 @@ class Pong(Record, frozen=True, kw_only=True):
 
 
 class SearchCall(Record, frozen=True, kw_only=True):
-    """A search on behalf of a caller; answered by a ``SearchResult``."""
+    """A search on behalf of a caller; answered by a ``SearchResult``.
+
+    ``timed`` asks for ``served_nanoseconds`` in it; a peer that does not know that leaves it out.
+    """
 
     caller: RemoteSubject
     expressions: tuple[str, ...]
     options: IndicesOptions = IndicesOptions()
     request: SearchRequest = SearchRequest()
+    timed: bool = False
 
 
 class CountCall(Record, frozen=True, kw_only=True):
