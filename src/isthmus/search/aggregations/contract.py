@@ -88,14 +88,59 @@ class Aggregation(Protocol):
         ...
 
 
+class Pipeline(Protocol):
+    """One kind of aggregation that is computed out of the final answers of others; no cluster is asked for it.
+
+    What it does is in :mod:`isthmus.search.aggregations.pipelines`.
+    """
+
+    @property
+    def kind(self) -> str:
+        """Answer the name under which a request gives it: ``derivative`` and so on."""
+        ...
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Answer the paths of what it is computed out of."""
+        ...
+
+    @property
+    def typed_name(self) -> str:
+        """Answer the prefix that ``typed_keys`` puts before the name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineNode:
+    """A named pipeline aggregation."""
+
+    name: str
+    pipeline: Pipeline
+    meta: JsonObject | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A named aggregation with its sub-aggregations."""
+    """A named aggregation with its sub-aggregations, and the pipelines among those."""
 
     name: str
     aggregation: Aggregation
     children: tuple[Node, ...] = ()
     meta: JsonObject | None = None
+    pipelines: tuple[PipelineNode, ...] = ()
+
+    @property
+    def level(self) -> Level:
+        """Answer what is inside of each of its buckets."""
+        return Level(self.children, self.pipelines)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Sibling aggregations, and the pipelines among them in the order in which they are computed."""
+
+    nodes: tuple[Node, ...]
+    pipelines: tuple[PipelineNode, ...] = ()
 
 
 def ask_all(nodes: Sequence[Node]) -> JsonObject:

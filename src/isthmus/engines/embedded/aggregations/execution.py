@@ -15,6 +15,7 @@ from typing import Final
 from tantivy import Query
 
 from isthmus.engines.embedded.aggregations.bucket_queries import bucket_queries
+from isthmus.engines.embedded.aggregations.executors import EXECUTORS
 from isthmus.engines.embedded.aggregations.fields import INDEX_FIELD, AggregatedField, find_field
 from isthmus.engines.embedded.aggregations.missing_values import buckets_of_missing
 from isthmus.engines.embedded.aggregations.native_terms import TermsMode, cut_terms
@@ -64,6 +65,11 @@ class Execution:
         self._filters: dict[int, Query] = {}
         self._rules = PlanningRules()
 
+    @property
+    def index(self) -> AggregatedIndex:
+        """Answer the index."""
+        return self._index
+
     def run(self, query: Query, nodes: Sequence[Node]) -> JsonObject:
         """Answer sibling aggregations over the documents of a query, in combinable form.
 
@@ -105,8 +111,11 @@ class Execution:
 
     def _run_node(self, query: Query, node: Node) -> JsonObject:
         aggregation = node.aggregation
+        carry_out = EXECUTORS.get(type(aggregation))
+        if carry_out is not None:
+            return carry_out(self, query, node)
         if isinstance(aggregation, SingleBucket):
-            return self._bucket(self._single_bucket_query(query, aggregation), node.children)
+            return self.bucket(self._single_bucket_query(query, aggregation), node.children)
         if isinstance(aggregation, Filters):
             return self._filters_buckets(query, node, aggregation)
         if isinstance(aggregation, ValueCount):
@@ -122,7 +131,8 @@ class Execution:
             return self._with_missing(query, node, aggregation, field)
         return self._field_buckets(query, node, aggregation, field)
 
-    def _bucket(self, query: Query, children: Sequence[Node]) -> JsonObject:
+    def bucket(self, query: Query, children: Sequence[Node]) -> JsonObject:
+        """Answer the documents of a query as one bucket: their number, and what is asked about them."""
         self._budget.take(1)
         return {"doc_count": self._index.count(query), **self.run(query, children)}
 
@@ -130,7 +140,7 @@ class Execution:
         if aggregation.kind == "global":
             return self._index.visible
         if aggregation.kind == "filter":
-            return both(query, self._compiled(aggregation.query))
+            return both(query, self.compiled(aggregation.query))
         if aggregation.missing is not None:
             return Query.empty_query()
         path = aggregation.field or ""
@@ -140,16 +150,16 @@ class Execution:
         return without(query, [context.exists(path)])
 
     def _filters_buckets(self, query: Query, node: Node, aggregation: Filters) -> JsonObject:
-        filters = [self._compiled(each) for each in aggregation.queries]
+        filters = [self.compiled(each) for each in aggregation.queries]
         queries = [both(query, each) for each in filters]
         if aggregation.other is not None:
             queries.append(without(query, filters))
-        buckets = [self._bucket(each, node.children) for each in queries]
+        buckets = [self.bucket(each, node.children) for each in queries]
         if aggregation.names is None:
             return {"buckets": buckets}
         return {"buckets": dict(zip(map(str, aggregation.places()), buckets, strict=True))}
 
-    def _compiled(self, query: Json) -> Query:
+    def compiled(self, query: Json) -> Query:
         """Compile a filter once, however many buckets it is used in."""
         if id(query) not in self._filters:
             self._filters[id(query)] = compile_query(query, self._index.context).query
@@ -217,7 +227,7 @@ class Execution:
                 f"[include] and [exclude] of [{INDEX_FIELD}] are only supported as lists of names"
             )
         included = aggregation.include is None or name in aggregation.include
-        bucket = self._bucket(query, node.children)
+        bucket = self.bucket(query, node.children)
         is_listed = included and name not in (aggregation.exclude or ())
         enough = bucket["doc_count"] >= aggregation.min_doc_count
         error = {"doc_count_error_upper_bound": 0}
@@ -257,6 +267,6 @@ class Execution:
             lacking = without(query, [exists])
             bare = dataclasses.replace(node, aggregation=plain)
             parts.append(self.run(both(query, exists), [bare])[node.name])
-        bucket = self._bucket(lacking, node.children)
+        bucket = self.bucket(lacking, node.children)
         parts.append(buckets_of_missing(aggregation, field, bucket, node.children))
         return node.aggregation.combine(parts, node.children)
