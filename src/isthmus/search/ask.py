@@ -15,17 +15,21 @@ from isthmus.exchange import SearchTarget
 from isthmus.names import ClusterAlias
 from isthmus.search.outcome import Outcome
 from isthmus.search.plan import Part, Plan
+from isthmus.search.progress import SearchProgress
 from isthmus.search.shard_failures import every_shard_failed
 
 
 async def ask_all(
-    plan: Plan, targets: Mapping[ClusterAlias | None, SearchTarget], clock: Clock
+    plan: Plan,
+    targets: Mapping[ClusterAlias | None, SearchTarget],
+    clock: Clock,
+    progress: SearchProgress | None = None,
 ) -> tuple[Outcome, ...]:
     """Answer one outcome for every part, in their order; fewer when one of them is fatal.
 
     The remote clusters are asked, and their requests are on the way, before the search here starts:
     they have the longer way. A fatal outcome ends the waiting at once. Cancelling this cancels
-    every part.
+    every part. ``progress`` is told of each outcome as it comes.
     """
     if not plan.is_shared:
         return tuple([await _ask(part, targets[part.alias], plan, clock) for part in plan.parts])
@@ -43,6 +47,9 @@ async def ask_all(
     try:
         while pending:
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            if progress is not None:
+                for task in done:
+                    progress.answered(task.result())
             if any(task.result().is_fatal for task in done):
                 break
     finally:
@@ -73,9 +80,15 @@ async def _ask(part: Part, target: SearchTarget, plan: Plan, clock: Clock) -> Ou
     except TimeoutError:
         took = _milliseconds_since(started, clock)
         return Outcome(part, failure=_no_answer(part, took), took_milliseconds=took, timed_out=True)
-    took = _milliseconds_since(started, clock)
+    took_seconds = clock.monotonic_seconds() - started
     of_all_shards = every_shard_failed(result, Fault.HERE if part.alias is None else Fault.REMOTE)
-    return Outcome(part, result=result, failure=of_all_shards, took_milliseconds=took)
+    return Outcome(
+        part,
+        result=result,
+        failure=of_all_shards,
+        took_milliseconds=int(took_seconds * 1000),
+        took_seconds=took_seconds,
+    )
 
 
 async def _abandon(tasks: set[asyncio.Task[Outcome]]) -> None:

@@ -27,6 +27,24 @@ class ClusterStatus(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Hop:
+    """Where the time of a remote cluster's part went: in all, and of that over there.
+
+    ``exact`` says that the other cluster told the second; otherwise it is what its engine counted, in
+    whole milliseconds.
+    """
+
+    total_nanoseconds: int
+    remote_nanoseconds: int
+    exact: bool = True
+
+    @property
+    def network_nanoseconds(self) -> int:
+        """What is left: on the way, and writing and reading what travels."""
+        return max(0, self.total_nanoseconds - self.remote_nanoseconds)
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterDetail:
     """One cluster. ``took_milliseconds`` and ``shards`` are None where it never answered."""
 
@@ -37,10 +55,14 @@ class ClusterDetail:
     took_milliseconds: int | None = None
     shards: ShardCounts | None = None
     failures: tuple[FailureReport, ...] = ()
+    hop: Hop | None = None
 
 
-def cluster_detail(outcome: Outcome) -> ClusterDetail:
-    """Answer how this cluster answered; its shards' failures name ``alias:index``."""
+def cluster_detail(outcome: Outcome, *, hops: bool = False) -> ClusterDetail:
+    """Answer how this cluster answered; its shards' failures name ``alias:index``.
+
+    With ``hops`` it tells where the time of a remote cluster went.
+    """
     part, result = outcome.part, outcome.result
     failures: tuple[FailureReport, ...] = ()
     if result is not None:
@@ -55,7 +77,19 @@ def cluster_detail(outcome: Outcome) -> ClusterDetail:
         took_milliseconds=None if result is None else result.took_milliseconds,
         shards=None if result is None else result.shards,
         failures=failures,
+        hop=_hop(outcome) if hops else None,
     )
+
+
+def _hop(outcome: Outcome) -> Hop | None:
+    result = outcome.result
+    if result is None or outcome.part.alias is None:
+        return None
+    total = int(outcome.took_seconds * 1_000_000_000)
+    served = result.served_nanoseconds
+    if served is None:  # an older version over there does not tell
+        return Hop(total, result.took_milliseconds * 1_000_000, exact=False)
+    return Hop(total, served)
 
 
 def _status(outcome: Outcome) -> ClusterStatus:
@@ -144,4 +178,17 @@ def _detail_object(detail: ClusterDetail) -> JsonObject:
         described["_shards"] = shards_object(detail.shards)
     if detail.failures:
         described["failures"] = [shard_failure_object(report) for report in detail.failures]
+    if detail.hop is not None:
+        described["hop"] = _hop_object(detail.hop)
+    return described
+
+
+def _hop_object(hop: Hop) -> JsonObject:
+    described: JsonObject = {
+        "total_time_in_nanos": hop.total_nanoseconds,
+        "remote_time_in_nanos": hop.remote_nanoseconds,
+        "network_time_in_nanos": hop.network_nanoseconds,
+    }
+    if not hop.exact:
+        described["exact"] = False
     return described

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from isthmus.clock import Clock, SystemClock
 from isthmus.errors import Failure
 from isthmus.exchange import Engine, SearchRequest, SearchResult, SearchTarget
 from isthmus.names import ClusterAlias, IndicesOptions
+from isthmus.remotes.terms import CallTerms
 from isthmus.search.ask import ask_all
 from isthmus.search.local import LocalCluster
 from isthmus.search.merge import SearchAnswer, merge
 from isthmus.search.plan import DEFAULT_REMOTE_TIMEOUT_SECONDS, SearchOrder, plan_search
+from isthmus.search.progress import SearchProgress
+from isthmus.search.running import SEARCH_ACTION, RunningTasks
 from isthmus.security.principal import Principal
 
 
@@ -25,7 +29,7 @@ class SearchableRemote(Protocol):
         """Say whether a search goes on without this cluster when it fails."""
         ...
 
-    def search_target(self, principal: Principal) -> SearchTarget:
+    def search_target(self, principal: Principal, terms: CallTerms = ...) -> SearchTarget:
         """Answer the cluster as this caller may search it; raises a 403 failure who may not."""
         ...
 
@@ -48,6 +52,7 @@ async def coordinate(
     skip_unavailable: Mapping[ClusterAlias, bool],
     clock: Clock,
     remote_timeout_seconds: float = DEFAULT_REMOTE_TIMEOUT_SECONDS,
+    progress: SearchProgress | None = None,
 ) -> SearchAnswer:
     """Answer one search over clusters that are already bound to the caller (None: this one).
 
@@ -55,12 +60,22 @@ async def coordinate(
     """
     started = clock.monotonic_seconds()
     plan = plan_search(order, skip_unavailable, remote_timeout_seconds)
-    outcomes = await ask_all(plan, targets, clock)
+    if progress is not None:
+        progress.planned(plan)
+    outcomes = await ask_all(plan, targets, clock, progress)
     return merge(plan, outcomes, int((clock.monotonic_seconds() - started) * 1000))
 
 
+def _always() -> bool:
+    return True
+
+
 class SearchCoordinator:
-    """Searches for callers, over the engine here and the remote clusters as they are configured."""
+    """Searches for callers, over the engine here and the remote clusters as they are configured.
+
+    ``allows_partial_results`` says what is done where a search leaves that open. ``running`` is where
+    searches can be seen and cancelled while they run.
+    """
 
     def __init__(
         self,
@@ -68,39 +83,79 @@ class SearchCoordinator:
         remotes: SearchableRemotes,
         clock: Clock | None = None,
         remote_timeout_seconds: float = DEFAULT_REMOTE_TIMEOUT_SECONDS,
+        allows_partial_results: Callable[[], bool] = _always,
+        running: RunningTasks | None = None,
     ) -> None:
         self._engine = engine
         self._remotes = remotes
         self._clock: Final = clock or SystemClock()
         self._remote_timeout_seconds = remote_timeout_seconds
+        self._allows_partial_results = allows_partial_results
+        self.running: Final = running or RunningTasks()
 
-    async def search(self, principal: Principal, order: SearchOrder) -> SearchAnswer:
-        """Answer the search as this caller may see it; raises only :class:`isthmus.errors.Failure`."""
+    async def search(
+        self,
+        principal: Principal,
+        order: SearchOrder,
+        progress: SearchProgress | None = None,
+        action: str = SEARCH_ACTION,
+    ) -> SearchAnswer:
+        """Answer the search as this caller may see it; raises only :class:`isthmus.errors.Failure`.
+
+        While it runs it is a task of this action. ``progress`` is told how it gets on.
+        """
+        if order.allow_partial_results is None and not self._allows_partial_results():
+            order = replace(order, allow_partial_results=False)
         remotes = {alias: self._remotes.get(alias) for alias in self._remotes.aliases()}
-        return await coordinate(
-            order,
-            _Targets(LocalCluster(self._engine, principal), remotes, principal),
-            {alias: remote.skip_unavailable for alias, remote in remotes.items()},
-            self._clock,
-            self._remote_timeout_seconds,
-        )
+        task = self.running.begin(action, order)
+        try:
+            return await coordinate(
+                order,
+                _Targets(LocalCluster(self._engine, principal), remotes, principal, _terms_of(order)),
+                {alias: remote.skip_unavailable for alias, remote in remotes.items()},
+                self._clock,
+                self._remote_timeout_seconds,
+                progress,
+            )
+        except asyncio.CancelledError:
+            cancellation = task.cancellation()
+            if cancellation is None:  # the caller went away
+                raise
+            raise cancellation from None
+        finally:
+            self.running.end(task)
+
+
+def _terms_of(order: SearchOrder) -> CallTerms | None:
+    """Answer on which terms remotes are asked; None for the usual ones."""
+    if order.skip_unavailable is None and not order.hops and order.remote_timeout_seconds is None:
+        return None
+    return CallTerms(order.skip_unavailable, order.remote_timeout_seconds, order.hops)
 
 
 class _Targets(Mapping[ClusterAlias | None, SearchTarget]):
     """The clusters bound to one caller; a remote one is bound only when it is asked."""
 
     def __init__(
-        self, local: LocalCluster, remotes: Mapping[ClusterAlias, SearchableRemote], principal: Principal
+        self,
+        local: LocalCluster,
+        remotes: Mapping[ClusterAlias, SearchableRemote],
+        principal: Principal,
+        terms: CallTerms | None,
     ) -> None:
         self._local = local
         self._remotes = remotes
         self._principal = principal
+        self._terms = terms
 
     def __getitem__(self, alias: ClusterAlias | None) -> SearchTarget:
         if alias is None:
             return self._local
         try:
-            return self._remotes[alias].search_target(self._principal)
+            remote = self._remotes[alias]
+            if self._terms is None:
+                return remote.search_target(self._principal)
+            return remote.search_target(self._principal, self._terms)
         except Failure as failure:  # one cluster's refusal is that cluster's outcome
             return _Refusing(failure)
 

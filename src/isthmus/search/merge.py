@@ -65,7 +65,9 @@ def merge(plan: Plan, outcomes: Sequence[Outcome], took_milliseconds: int) -> Se
     )
     return SearchAnswer(
         result,
-        tuple(cluster_detail(outcome) for outcome in outcomes) if plan.is_cross_cluster else (),
+        tuple(cluster_detail(outcome, hops=plan.hops) for outcome in outcomes)
+        if plan.is_cross_cluster
+        else (),
         reduce_phases=1 + len(answered) if plan.is_shared else 1,
     )
 

@@ -14,7 +14,7 @@ class Outcome:
     """How one part ended: with a result, with a failure, or with both when every shard failed.
 
     A result counts only without a failure. ``timed_out`` means that the cluster did not answer
-    in time at all.
+    in time at all. ``took_seconds`` is exact where the milliseconds are cut.
     """
 
     part: Part
@@ -22,6 +22,7 @@ class Outcome:
     failure: Failure | None = None
     took_milliseconds: int = 0
     timed_out: bool = False
+    took_seconds: float = 0.0
 
     @property
     def is_fatal(self) -> bool:

@@ -18,6 +18,7 @@ from isthmus.errors import illegal_argument, validation_failure
 from isthmus.exchange import SearchRequest
 from isthmus.names import ClusterAlias, IndicesOptions, group_by_cluster
 from isthmus.search.aggregations import AggregationTree, parse_aggregations
+from isthmus.search.description import describe_search
 
 #: How long a remote cluster may take when the request names no ``timeout``. Elasticsearch would
 #: wait for as long as the connection lives, and one cluster that accepts and never answers then
@@ -58,6 +59,8 @@ class Plan:
     parts: tuple[Part, ...]
     aggregations: AggregationTree | None
     allow_partial_results: bool = True
+    #: tell of each remote cluster how long the way there and back took
+    hops: bool = False
 
     @property
     def is_shared(self) -> bool:
@@ -72,12 +75,23 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class SearchOrder:
-    """A search as a caller wants it: which indices of which clusters, and what of them."""
+    """A search as a caller wants it: which indices of which clusters, and what of them.
+
+    None leaves it to the node whether partial results will do and how long a remote may take when the
+    request has no ``timeout``, and to each remote's settings whether that one may be skipped.
+    """
 
     expressions: Sequence[str]
     request: SearchRequest
     options: IndicesOptions = DEFAULT_OPTIONS
-    allow_partial_results: bool = True
+    allow_partial_results: bool | None = None
+    skip_unavailable: bool | None = None
+    hops: bool = False
+    remote_timeout_seconds: float | None = None
+
+    def describe(self) -> str:
+        """Answer it in one line, for the list of tasks."""
+        return describe_search(self.expressions, self.request, "QUERY_THEN_FETCH")
 
 
 def plan_search(
@@ -95,18 +109,20 @@ def plan_search(
     groups = group_by_cluster(order.expressions, skip_unavailable)
     aggregations = parse_aggregations(request.aggregations) if request.aggregations else None
     asked = _request_of_a_part(request, aggregations, shared=len(groups) > 1)
-    timeout_seconds = remote_timeout(request, remote_timeout_seconds)
+    timeout_seconds = remote_timeout(request, order.remote_timeout_seconds or remote_timeout_seconds)
     parts = tuple(
         Part(
             alias=alias,
             expressions=groups[alias],
             request=asked,
-            may_be_skipped=alias is not None and skip_unavailable[alias],
+            may_be_skipped=alias is not None
+            and (skip_unavailable[alias] if order.skip_unavailable is None else order.skip_unavailable),
             timeout_seconds=None if alias is None else timeout_seconds,
         )
         for alias in _in_order_of_ties(groups)
     )
-    return Plan(request, order.options, parts, aggregations, order.allow_partial_results)
+    allow_partial = order.allow_partial_results is not False
+    return Plan(request, order.options, parts, aggregations, allow_partial, order.hops)
 
 
 def remote_timeout(request: SearchRequest, default_seconds: float = DEFAULT_REMOTE_TIMEOUT_SECONDS) -> float:
