@@ -90,7 +90,11 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     control_socket_path: Path
     #: file of the audit log; None writes none
     audit_log_path: Path | None = None
-    #: the door's port for the data API, as callers reach it
+    #: the door's ports for the data API and for other clusters, as callers reach them
     data_port: int = 9243
+    transport_port: int = 9400
+    remote_cluster_port: int = 9443
+    #: what the environment stands for: a hosted one has its remote clusters in proxy mode only
+    kind: EnvironmentKind = EnvironmentKind.ENTERPRISE
     loopback_port: int | None = None
     loopback_encrypted: bool = True

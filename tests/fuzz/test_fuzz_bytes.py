@@ -18,8 +18,9 @@ from isthmus.door.hello import Hello, HelloOutcome, read_hello
 from isthmus.door.proxy_protocol import SIGNATURE, HeaderOutcome, read_proxy_header
 from isthmus.door.routing import DoorPort, HandOver, decide
 from isthmus.errors import Failure
+from isthmus.remotes.body_encodings import BODY_ENCODINGS, compressed_or_none, decompressed
 from isthmus.remotes.http_messages import AnswerReader, BadAnswer, header_value, request_bytes
-from isthmus.remotes.protocol import CountCall, Decoders, ResolveCall, SearchCall, decompressed
+from isthmus.remotes.protocol import CountCall, Decoders, ResolveCall, SearchCall
 from isthmus.remotes.protocol import Hello as WireHello
 from isthmus.security.certificate_names import (
     UnreadableCertificateError,
@@ -35,6 +36,7 @@ sys.path.append(str(Path(__file__).parent.parent / "unit" / "security"))
 from certificate_makers import authority, leaf, utf8
 
 _DOMAIN = "env.example"
+_PACKED = [compressed_or_none(b"abc" * size, name) or b"" for size in (490, 5000) for name in BODY_ENCODINGS]
 _CERTIFICATE = leaf(authority("a"), utf8("n.node.c.cluster.s.account")).der
 
 
@@ -202,7 +204,10 @@ def test_calls_of_other_clusters_are_decoded_or_refused(value: Any, complete: bo
 
 
 @MANY
-@given(st.binary(max_size=200), st.sampled_from(["", "identity", "zstd", "gzip", "zstd, zstd", "\0"]))
+@given(
+    st.one_of(st.binary(max_size=200), _damaged(st.sampled_from(_PACKED))),
+    st.sampled_from(["", "identity", "zstd", "lz4", "deflate", "gzip", "zstd, zstd", "\0"]),
+)
 def test_bodies_unpack_within_bounds(body: bytes, encoding: str) -> None:
     """Junk is a failure and nothing is larger than allowed."""
     with only_refusals():

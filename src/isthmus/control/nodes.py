@@ -121,6 +121,9 @@ def node_settings(settings: EnvironmentSettings, deployment: Deployment, socket_
         control_socket_path=socket_folder / f"{short_id}.ctl",
         audit_log_path=environment.audit_log(deployment.id),
         data_port=settings.ports.data,
+        transport_port=settings.ports.transport,
+        remote_cluster_port=settings.ports.remote_cluster,
+        kind=settings.kind,
         loopback_port=deployment.loopback_port,
         loopback_encrypted=deployment.loopback_encrypted,
     )

@@ -11,6 +11,7 @@ from isthmus.doctor.observations import AccessSeen, Observations, Refusal, Searc
 from isthmus.errors import Failure
 from isthmus.exchange import FailureReport, Record, SearchRequest, SearchResult
 from isthmus.names import IndicesOptions
+from isthmus.remotes.body_encodings import decompressed
 from isthmus.remotes.causes import Cause
 from isthmus.remotes.cluster import SEARCH_ACTION
 from isthmus.remotes.connection import Connection, ConnectionLost
@@ -28,7 +29,6 @@ from isthmus.remotes.protocol import (
     CountAnswer,
     CountCall,
     SearchCall,
-    decompressed,
     encode,
 )
 from isthmus.remotes.records import Revealable
@@ -89,7 +89,8 @@ class Talk:
                     await send_ping(self.connection, self.patient.destination, self.patient.key, self.context)
                 trips.append((self.context.clock.monotonic_seconds() - started) * 1000)
         except PhaseFailure as failure:
-            trouble = Trouble.of(failure)
+            lost = failure.__cause__ if isinstance(failure.__cause__, ConnectionLost | BadAnswer) else None
+            trouble = Trouble.of(failure if lost is None else self._broken(str(lost)))
         except TimeoutError:
             trouble = Trouble.of(self._broken("a ping was not answered"))
         else:

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from isthmus.errors import Failure, FailureKind, Fault
 from isthmus.exchange import FailureReport, Record
+from isthmus.remotes.body_encodings import compressed_or_none, decompressed
 from isthmus.remotes.certificate_failures import explain_end_after_certificate
 from isthmus.remotes.connection import ConnectionLost
 from isthmus.remotes.dialling import LinkContext
@@ -26,8 +27,6 @@ from isthmus.remotes.protocol import (
     TIMEOUT_MILLISECONDS,
     ZSTANDARD,
     Action,
-    compressed_or_none,
-    decompressed,
     encode,
     too_large,
 )
@@ -71,8 +70,9 @@ class RemoteCalls:
     ) -> T:
         """Ask one action and answer what comes back.
 
-        ``may_be_skipped`` None leaves it to the settings how long a connection is waited for. Raises :class:`Failure`: what the far side reported, 503 where it could not be asked or broke
-        off, 504 after ``timeout_seconds``.
+        ``may_be_skipped`` None leaves it to the settings how long a connection is waited for.
+        Raises :class:`Failure`: what the far side reported, 503 where it could not be asked or broke off,
+        504 after ``timeout_seconds``.
         """
         started_seconds = self._context.clock.monotonic_seconds()
         ended_by: str | None = "cancelled"

@@ -25,9 +25,9 @@ from isthmus.remotes.phases import Phase, PhaseFailure
 from isthmus.remotes.protocol import (
     AUTHORIZATION,
     CONTENT_TYPE,
+    FEATURES,
     MAXIMUM_ANSWER_BYTES,
     ORIGIN_CLUSTER,
-    ZSTANDARD,
     Action,
     Decoders,
     Hello,
@@ -146,7 +146,7 @@ async def send_hello(
         cluster_name=identity.cluster_name,
         software_version=identity.software_version,
         compatible_version=identity.compatible_version,
-        features=(ZSTANDARD,),
+        features=FEATURES,
     )
     answer = await _ask(connection, destination, key, context, Action.HANDSHAKE, hello)
     welcome = _read(answer, Welcome, connection, destination, context)

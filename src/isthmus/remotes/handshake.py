@@ -12,6 +12,7 @@ import orjson
 
 from isthmus.errors import Failure, FailureKind
 from isthmus.exchange import FailureReport
+from isthmus.remotes.body_encodings import decompressed
 from isthmus.remotes.causes import Cause
 from isthmus.remotes.http_messages import Answer
 from isthmus.remotes.phases import Phase, PhaseFailure
@@ -24,7 +25,6 @@ from isthmus.remotes.protocol import (
     VersionRange,
     Welcome,
     agree_on_version,
-    decompressed,
 )
 from isthmus.remotes.tls_failures import Destination
 from isthmus.security.remote_caller import API_KEY_PROBLEM
@@ -36,6 +36,10 @@ _FORBIDDEN: Final = 403
 #: before anybody is known to be a remote cluster server, no more than this is taken from it
 MAXIMUM_HANDSHAKE_BYTES: Final = 64 * 1024
 _CAUSE_OF_KEY_PROBLEM: Final = {"expired": Cause.KEY_EXPIRED, "invalidated": Cause.KEY_INVALIDATED}
+_UPGRADE_NAMED: Final = "upgrade the side that the message names"
+_UPGRADE_OLDER: Final = (
+    "look into the log of the remote's node at the time of this attempt, and upgrade the older side"
+)
 _USE_REMOTE_CLUSTER_PORT: Final = (
     "use the port of the remote cluster server, 9443 by default, in the proxy address"
 )
@@ -54,6 +58,7 @@ def read_answer(answer: Answer, kind: type[T], destination: Destination, decoder
         raise PhaseFailure(
             Phase.HANDSHAKE,
             f"server at [{destination.address}] sent a handshake that cannot be read ({failure.reason})",
+            _UPGRADE_OLDER,
             cause=Cause.HANDSHAKE_FAILED,
         ) from failure
 
@@ -66,7 +71,7 @@ def require_common_version(welcome: Welcome, software_version: str) -> None:
         agree_on_version(here, there)
     except Failure as failure:
         raise PhaseFailure(
-            Phase.HANDSHAKE, failure.reason, refused=True, cause=Cause.PROTOCOL_VERSIONS
+            Phase.HANDSHAKE, failure.reason, _UPGRADE_NAMED, refused=True, cause=Cause.PROTOCOL_VERSIONS
         ) from failure
 
 
@@ -95,8 +100,11 @@ def explain_refusal(report: FailureReport, destination: Destination) -> PhaseFai
             cause=Cause.KEY_NOT_ACCEPTED,
         )
     refused = report.kind == FailureKind.INVALID_REQUEST.name
-    cause = Cause.PROTOCOL_VERSIONS if "protocol versions" in report.reason else Cause.HANDSHAKE_FAILED
-    return PhaseFailure(Phase.HANDSHAKE, report.reason, refused=refused, cause=cause)
+    if "protocol versions" in report.reason:
+        cause, remedy = Cause.PROTOCOL_VERSIONS, _UPGRADE_NAMED
+    else:
+        cause, remedy = Cause.HANDSHAKE_FAILED, _UPGRADE_OLDER
+    return PhaseFailure(Phase.HANDSHAKE, report.reason, remedy, refused=refused, cause=cause)
 
 
 def explain_stranger(answer: Answer, destination: Destination) -> PhaseFailure:

@@ -15,7 +15,6 @@ from enum import Enum
 from typing import Final, TypeVar
 
 import msgspec
-import zstandard
 
 from isthmus.errors import Failure, FailureKind
 from isthmus.exchange import Json, Record, SearchRequest
@@ -27,7 +26,15 @@ VERSION: Final = 1
 MINIMUM_VERSION: Final = 1
 PATH_PREFIX: Final = "/_isthmus/v1/"
 CONTENT_TYPE: Final = "application/vnd.isthmus.v1+msgpack"
+
+# What a peer may or may not have, told in the handshake. How bodies may be packed:
 ZSTANDARD: Final = "zstd"
+LZ4: Final = "lz4"
+DEFLATE: Final = "deflate"
+#: the action ``nodes``
+NODES: Final = "nodes"
+#: all that this version has
+FEATURES: Final = (ZSTANDARD, LZ4, DEFLATE, NODES)
 
 # Header names, lower case.
 AUTHORIZATION: Final = "authorization"
@@ -45,10 +52,6 @@ ORIGIN_CLUSTER: Final = "isthmus-origin-cluster"
 #: what a node takes, after decompression: a query of 16 MiB is a mistake, an answer may hold 10,000 documents
 MAXIMUM_REQUEST_BYTES: Final = 16 * 1024 * 1024
 MAXIMUM_ANSWER_BYTES: Final = 256 * 1024 * 1024
-#: below this a body is not worth compressing: it fits into a packet
-_WORTH_COMPRESSING_BYTES: Final = 1400
-#: level 1 is the fastest; a wide-area link gains most from the first halving
-_COMPRESSION_LEVEL: Final = 1
 
 T = TypeVar("T")
 
@@ -62,6 +65,7 @@ class Action(Enum):
     COUNT = "count"
     RESOLVE = "resolve"
     ACCESS = "access"
+    NODES = "nodes"
 
     @property
     def path(self) -> str:
@@ -183,6 +187,31 @@ class AccessAnswer(Record, frozen=True, kw_only=True):
     role: RoleDescriptor | None = None
 
 
+class NodesCall(Record, frozen=True, kw_only=True):
+    """Asks which nodes of this cluster others may connect to: mode *sniff*."""
+
+
+class GatewayNode(Record, frozen=True, kw_only=True):
+    """One node as others reach it on the port that was asked, with what they choose their gateways by.
+
+    ``address`` is ``host:port``; ``server_name`` is what the TLS hello has to name and the certificate holds.
+    ``roles`` and ``attributes`` are Elasticsearch's; ``attributes`` without the beginning ``node.attr.``.
+    """
+
+    node_id: str
+    name: str = ""
+    address: str = ""
+    server_name: str = ""
+    roles: tuple[str, ...] = ()
+    attributes: dict[str, str] = {}
+
+
+class NodesAnswer(Record, frozen=True, kw_only=True):
+    """Every node of the answering cluster."""
+
+    nodes: tuple[GatewayNode, ...] = ()
+
+
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
@@ -220,50 +249,6 @@ class Decoders:
                 "parsing_exception",
                 f"body is not a [{kind.__name__}] of protocol version [{VERSION}]: {str(error)[:300]}",
             ) from None
-
-
-def compressed_or_none(body: bytes) -> bytes | None:
-    """Answer the body in zstd's form, None where that is not worth it."""
-    if len(body) < _WORTH_COMPRESSING_BYTES:
-        return None
-    return zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL, write_content_size=True).compress(body)
-
-
-def decompressed(body: bytes, encoding: str, maximum_bytes: int) -> bytes:
-    """Undo a body's encoding, never answering more than ``maximum_bytes``.
-
-    The size that a frame announces is checked before anything is allocated, so a small body that
-    would grow without bound costs nothing. Raises 415 for another encoding, 413 and 400 failures.
-    """
-    if encoding in ("", "identity"):
-        if len(body) > maximum_bytes:
-            raise too_large(maximum_bytes)
-        return body
-    if encoding != ZSTANDARD:
-        raise Failure(
-            FailureKind.UNSUPPORTED_MEDIA_TYPE,
-            "illegal_argument_exception",
-            f"body encoding [{encoding[:50]}] is not supported: use [{ZSTANDARD}] or none",
-        )
-    try:
-        size = zstandard.frame_content_size(body)
-        if size > maximum_bytes:
-            raise too_large(maximum_bytes)
-        if size < 0:
-            raise _bad_compression("the frame does not announce its size")
-        if size == 0:
-            return b""
-        return zstandard.ZstdDecompressor().decompress(
-            body, max_output_size=maximum_bytes, allow_extra_data=False
-        )
-    except (zstandard.ZstdError, MemoryError) as error:
-        raise _bad_compression(str(error)[:200]) from None
-
-
-def _bad_compression(problem: str) -> Failure:
-    return Failure(
-        FailureKind.INVALID_REQUEST, "parsing_exception", f"body is not valid [{ZSTANDARD}]: {problem}"
-    )
 
 
 def too_large(maximum_bytes: int) -> Failure:

@@ -11,8 +11,10 @@ import zstandard
 from remotes_harness import FakeEngine, FakeKeys, identity, reader
 
 from isthmus.exchange import FailureReport, Record, SearchRequest, SearchResult
+from isthmus.remotes.body_encodings import decompressed
 from isthmus.remotes.protocol import (
     CONTENT_TYPE,
+    FEATURES,
     MAXIMUM_REQUEST_BYTES,
     CountAnswer,
     CountCall,
@@ -70,16 +72,19 @@ async def test_the_handshake_introduces_this_cluster_and_the_key(interface: Remo
     """A hello is answered by names, versions, features and which key was recognised."""
     response = await ask(interface, "handshake", Hello(node_id="n"))
     welcome = Decoders().decode(Welcome, body_of(response))
-    assert (welcome.cluster_name, welcome.key_id, welcome.features) == ("far", "id-of-key1", ("zstd",))
+    assert (welcome.cluster_name, welcome.key_id) == ("far", "id-of-key1")
+    assert welcome.features == FEATURES
     assert (welcome.minimum_version, welcome.maximum_version) == (1, 1)
 
 
 async def test_a_peer_of_another_protocol_is_told_both_versions(interface: RemoteInterface) -> None:
-    """A hello without a common version is refused with both ranges."""
+    """A hello without a common version is refused with both ranges, in the words of the side that asks."""
     hello = Hello(minimum_version=7, maximum_version=9, software_version="3.0.0")
     response = await ask(interface, "handshake", hello)
     assert response.status == 400
-    assert "[1-1], software [0.1.0], the other side [7-9], software [3.0.0]" in report_of(response).reason
+    reason = report_of(response).reason
+    assert "this side speaks [7-9], software [3.0.0], the other side [1-1], software [0.1.0]" in reason
+    assert reason.endswith("; upgrade the other side")
 
 
 async def test_search_count_resolve_and_ping_are_answered(interface: RemoteInterface) -> None:
@@ -205,14 +210,17 @@ async def test_a_bug_of_the_engine_is_an_internal_failure_without_details(
     assert report_of(response).reason == "internal error of the remote cluster"
 
 
+@pytest.mark.parametrize("encoding", ["zstd", "lz4", "deflate"])
 async def test_large_answers_are_packed_for_peers_that_take_it(
-    interface: RemoteInterface, engine: FakeEngine
+    interface: RemoteInterface, engine: FakeEngine, encoding: str
 ) -> None:
-    """The answer is compressed only when the peer says that it understands it."""
+    """The answer is compressed only when the peer says how."""
     engine.documents = {"logs-a": [str(number) for number in range(50)]}  # type: ignore[dict-item]
     call = SearchCall(caller=CALLER, expressions=("*",), request=SearchRequest(size=50))
     plain = await ask(interface, "search", call)
-    packed = await ask(interface, "search", call, isthmus_accepted_body_encoding="zstd")
-    assert plain.headers == ()
-    assert packed.headers == (("isthmus-body-encoding", "zstd"),)
-    assert zstandard.decompress(body_of(packed)) == body_of(plain)
+    packed = await ask(interface, "search", call, isthmus_accepted_body_encoding=encoding)
+    other = await ask(interface, "search", call, isthmus_accepted_body_encoding="br")
+    assert plain.headers == other.headers == ()
+    assert packed.headers == (("isthmus-body-encoding", encoding),)
+    assert len(body_of(packed)) < len(body_of(plain))
+    assert decompressed(body_of(packed), encoding, MAXIMUM_REQUEST_BYTES) == body_of(plain)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import zlib
 from typing import Any
 
+import lz4.frame
 import msgspec
 import pytest
 import zstandard
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 from isthmus.errors import Failure, FailureKind, Fault
 from isthmus.exchange import FailureReport, SearchRequest
 from isthmus.remotes.backoff import AFTER_FAILURE, AFTER_REFUSAL
+from isthmus.remotes.body_encodings import BODY_ENCODINGS, compressed_or_none, decompressed
 from isthmus.remotes.failure_reports import failure_of, report_of
 from isthmus.remotes.link_state import TRANSITIONS, LinkEvent, LinkState, next_state
 from isthmus.remotes.phases import Phase, PhaseFailure, PhaseHistory
@@ -24,8 +28,6 @@ from isthmus.remotes.protocol import (
     VersionRange,
     Welcome,
     agree_on_version,
-    compressed_or_none,
-    decompressed,
     encode,
 )
 from isthmus.remotes.retry import AttemptEnd, may_repeat
@@ -125,17 +127,25 @@ def test_a_chain_of_causes_is_cut() -> None:
     assert depth == 11
 
 
-def test_compression_is_undone_and_small_bodies_stay() -> None:
+@pytest.mark.parametrize("encoding", BODY_ENCODINGS)
+@pytest.mark.parametrize("body", [b"abc" * 10_000, os.urandom(MEGABYTE) + bytes(MEGABYTE), bytes(MEGABYTE)])
+def test_compression_is_undone_and_small_bodies_stay(encoding: str, body: bytes) -> None:
     """What is worth packing comes back whole; what is not is left alone."""
-    body = b"abc" * 10_000
-    packed = compressed_or_none(body)
+    packed = compressed_or_none(body, encoding)
     assert packed is not None
     assert len(packed) < len(body)
-    assert decompressed(packed, "zstd", MEGABYTE) == body
-    assert compressed_or_none(b"abc") is None
+    assert decompressed(packed, encoding, len(body)) == body
+    with pytest.raises(Failure, match="larger than"):
+        decompressed(packed, encoding, len(body) - 1)
+    assert compressed_or_none(b"abc", encoding) is None
+    assert compressed_or_none(os.urandom(MEGABYTE), encoding) is None
     assert decompressed(b"abc", "", MEGABYTE) == b"abc"
 
 
+LZ4_BOMB = lz4.frame.compress(b"\0" * (64 * MEGABYTE), store_size=True)
+#: announces 1,000 bytes and holds 64 MiB: the size is in the eight bytes after the first six
+LYING_LZ4 = LZ4_BOMB[:6] + (1000).to_bytes(8, "little") + LZ4_BOMB[14:]
+LZ4 = lz4.frame.compress(b"abc" * 99, store_size=True)
 BOMB = zstandard.ZstdCompressor(level=19).compress(b"\0" * (64 * MEGABYTE))
 STREAMED = zstandard.ZstdCompressor().compressobj()
 WITHOUT_SIZE = STREAMED.compress(b"x" * 5000) + STREAMED.flush()
@@ -151,9 +161,24 @@ WITHOUT_SIZE = STREAMED.compress(b"x" * 5000) + STREAMED.flush()
         (BOMB[: len(BOMB) // 2] + b"\xff" * 20, "zstd", FailureKind.TOO_LARGE),
         (zstandard.compress(b"abc") + b"trailing", "zstd", FailureKind.INVALID_REQUEST),
         (zstandard.compress(b"abc" * 99)[:-3], "zstd", FailureKind.INVALID_REQUEST),
+        (LZ4_BOMB, "lz4", FailureKind.TOO_LARGE),
+        (LYING_LZ4, "lz4", FailureKind.INVALID_REQUEST),
+        (lz4.frame.compress(b"x" * 5000, store_size=False), "lz4", FailureKind.INVALID_REQUEST),
+        (b"not lz4 at all", "lz4", FailureKind.INVALID_REQUEST),
+        (b"", "lz4", FailureKind.INVALID_REQUEST),
+        (LZ4 + b"trailing", "lz4", FailureKind.INVALID_REQUEST),
+        (LZ4[:-3], "lz4", FailureKind.INVALID_REQUEST),
+        (zlib.compress(b"\0" * (64 * MEGABYTE)), "deflate", FailureKind.TOO_LARGE),
+        (b"not deflate at all", "deflate", FailureKind.INVALID_REQUEST),
+        (zlib.compress(b"abc") + b"trailing", "deflate", FailureKind.INVALID_REQUEST),
+        (zlib.compress(b"abc" * 99)[:-3], "deflate", FailureKind.INVALID_REQUEST),
         (b"x", "br", FailureKind.UNSUPPORTED_MEDIA_TYPE),
     ],
-    ids=["bomb", "large", "no size", "junk", "broken bomb", "trailing", "cut", "other"],
+    ids=[
+        *("bomb", "large", "no size", "junk", "broken bomb", "trailing", "cut"),
+        *("lz4 bomb", "lz4 lie", "lz4 no size", "lz4 junk", "lz4 nothing", "lz4 trailing", "lz4 cut"),
+        *("deflate bomb", "deflate junk", "deflate trailing", "deflate cut", "other"),
+    ],
 )
 def test_bodies_that_must_not_be_unpacked_are_refused(body: bytes, encoding: str, kind: FailureKind) -> None:
     """A bomb, a frame that hides its size and broken ones cost nothing but a failure."""

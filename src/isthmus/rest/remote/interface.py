@@ -12,27 +12,33 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from isthmus.clock import Clock, SystemClock
 from isthmus.errors import Failure, FailureKind
 from isthmus.exchange import Engine, Record
+from isthmus.remotes.body_encodings import BODY_ENCODINGS, compressed_or_none, decompressed
 from isthmus.remotes.failure_reports import report_of
 from isthmus.remotes.protocol import (
     ACCEPTED_BODY_ENCODING,
     BODY_ENCODING,
     CONTENT_TYPE,
+    FEATURES,
     MAXIMUM_ANSWER_BYTES,
     MAXIMUM_REQUEST_BYTES,
     MINIMUM_VERSION,
     PATH_PREFIX,
     TIMEOUT_MILLISECONDS,
     VERSION,
-    ZSTANDARD,
     AccessAnswer,
     Action,
     CountAnswer,
     CountCall,
     Decoders,
+    GatewayNode,
     Hello,
+    NodesAnswer,
+    NodesCall,
     Pong,
     ResolveAnswer,
     ResolveCall,
@@ -41,8 +47,6 @@ from isthmus.remotes.protocol import (
     Welcome,
     action_not_allowed,
     agree_on_version,
-    compressed_or_none,
-    decompressed,
     encode,
     too_large,
 )
@@ -52,6 +56,8 @@ from isthmus.rest.http import Request, Response, json_response
 from isthmus.rest.remote.gates import Gate, Visitor
 from isthmus.rest.statuses import STATUS_OF_KIND
 from isthmus.search.local import SEARCH_ACTION, LocalCluster
+from isthmus.search.plan import SearchOrder
+from isthmus.search.running import RunningTasks
 from isthmus.security.audit_notes import note_principal
 from isthmus.security.remote_caller import RemoteSubject
 
@@ -68,6 +74,7 @@ _ELASTICSEARCH_ACTIONS: Final[Mapping[Action, str]] = {
     Action.SEARCH: SEARCH_ACTION,
     Action.COUNT: SEARCH_ACTION,
     Action.ACCESS: _HANDSHAKE_ACTION,
+    Action.NODES: "cluster:internal/remote_cluster/nodes",
     Action.RESOLVE: "indices:admin/resolve/cluster",
 }
 
@@ -78,17 +85,33 @@ class _Incoming:
 
     visitor: Visitor
     body: bytes
+    #: by the clock that never goes back
+    since_seconds: float = 0.0
 
 
 class RemoteInterface:
-    """A port for other clusters as one :class:`isthmus.rest.http.HttpApplication`; ``gate`` says which."""
+    """A port for other clusters as one :class:`isthmus.rest.http.HttpApplication`; ``gate`` says which.
 
-    def __init__(
-        self, gate: Gate, engine: Engine, identity: NodeIdentity, clock: Clock | None = None
+    ``versions`` are the oldest and the newest version of the protocol that it speaks; ``nodes`` are those of
+    this cluster as others reach them on this port. ``running`` is where its searches are seen and cancelled.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a node is made of, and three that have defaults
+        self,
+        gate: Gate,
+        engine: Engine,
+        identity: NodeIdentity,
+        clock: Clock | None = None,
+        versions: tuple[int, int] = (MINIMUM_VERSION, VERSION),
+        nodes: tuple[GatewayNode, ...] = (),
+        running: RunningTasks | None = None,
     ) -> None:
+        self._nodes = nodes
         self._gate = gate
         self._clock = clock or SystemClock()
+        self._versions = VersionRange(*versions, identity.software_version)
         self._engine = engine
+        self._running = running or RunningTasks()
         self._identity = identity
         self._decoders = Decoders()
         self._handlers: Mapping[Action, Callable[[_Incoming], Awaitable[Record]]] = {
@@ -98,6 +121,7 @@ class RemoteInterface:
             Action.COUNT: self._count,
             Action.RESOLVE: self._resolve,
             Action.ACCESS: self._access,
+            Action.NODES: self._list_nodes,
         }
 
     async def handle(self, request: Request) -> Response:
@@ -148,6 +172,7 @@ class RemoteInterface:
     async def _answer(self, request: Request) -> Response:
         if not _is_action_path(request):
             return _not_a_rest_api(request, self._gate.port_name)
+        since_seconds = self._clock.monotonic_seconds()
         name = request.path.removeprefix(PATH_PREFIX)
         try:
             action = Action(name)
@@ -160,7 +185,7 @@ class RemoteInterface:
         seconds = _timeout_seconds(request.headers)
         try:
             async with asyncio.timeout(seconds):
-                answer = await self._handlers[action](_Incoming(visitor, body))
+                answer = await self._handlers[action](_Incoming(visitor, body, since_seconds))
         except TimeoutError:
             raise Failure(
                 FailureKind.TIMED_OUT,
@@ -172,11 +197,12 @@ class RemoteInterface:
     async def _handshake(self, incoming: _Incoming) -> Welcome:
         hello = self._decoders.decode(Hello, incoming.body)
         identity = self._identity
-        agree_on_version(
-            VersionRange(MINIMUM_VERSION, VERSION, identity.software_version),
-            VersionRange(hello.minimum_version, hello.maximum_version, hello.software_version),
-        )
+        asking = VersionRange(hello.minimum_version, hello.maximum_version, hello.software_version)
+        # In the words of the side that asks: its administrator reads what is wrong.
+        agree_on_version(asking, self._versions)
         return Welcome(
+            minimum_version=self._versions.minimum,
+            maximum_version=self._versions.maximum,
             node_id=identity.node_id,
             node_name=identity.node_name,
             cluster_id=identity.cluster_id,
@@ -185,7 +211,7 @@ class RemoteInterface:
             compatible_version=identity.compatible_version,
             minimum_wire_compatible_version=identity.minimum_wire_compatible_version,
             minimum_index_compatible_version=identity.minimum_index_compatible_version,
-            features=(ZSTANDARD,),
+            features=FEATURES,
             key_id=incoming.visitor.key_id,
             key_name=incoming.visitor.key_name,
             key_expires_milliseconds=incoming.visitor.key_expires_milliseconds,
@@ -203,7 +229,20 @@ class RemoteInterface:
     async def _search(self, incoming: _Incoming) -> Record:
         call = self._decoders.decode(SearchCall, incoming.body)
         local = await self._local(incoming, call.caller)
-        return await local.search(call.expressions, call.options, call.request)
+        task = self._running.begin(SEARCH_ACTION, SearchOrder(call.expressions, call.request))
+        try:
+            result = await local.search(call.expressions, call.options, call.request)
+        except asyncio.CancelledError:
+            cancellation = task.cancellation()
+            if cancellation is None:  # the asking side went away, or its time is over
+                raise
+            raise cancellation from None
+        finally:
+            self._running.end(task)
+        if not call.timed:
+            return result
+        served = self._clock.monotonic_seconds() - incoming.since_seconds
+        return msgspec.structs.replace(result, served_nanoseconds=int(served * 1_000_000_000))
 
     async def _count(self, incoming: _Incoming) -> CountAnswer:
         call = self._decoders.decode(CountCall, incoming.body)
@@ -224,6 +263,10 @@ class RemoteInterface:
             key_expires_milliseconds=visitor.key_expires_milliseconds,
             role=visitor.access,
         )
+
+    async def _list_nodes(self, incoming: _Incoming) -> NodesAnswer:
+        self._decoders.decode(NodesCall, incoming.body)
+        return NodesAnswer(nodes=self._nodes)
 
     async def _local(self, incoming: _Incoming, caller: RemoteSubject) -> LocalCluster:
         """Answer this cluster as this caller of that cluster may see it."""
@@ -263,8 +306,9 @@ def _timeout_seconds(headers: Mapping[str, str]) -> float:
 def _packed(body: bytes, headers: Mapping[str, str]) -> Response:
     if len(body) > MAXIMUM_ANSWER_BYTES:
         raise too_large(MAXIMUM_ANSWER_BYTES)
-    if headers.get(ACCEPTED_BODY_ENCODING) == ZSTANDARD:
-        compressed = compressed_or_none(body)
+    accepted = headers.get(ACCEPTED_BODY_ENCODING)
+    if accepted in BODY_ENCODINGS:
+        compressed = compressed_or_none(body, accepted)
         if compressed is not None:
-            return Response(200, compressed, CONTENT_TYPE, ((BODY_ENCODING, ZSTANDARD),))
+            return Response(200, compressed, CONTENT_TYPE, ((BODY_ENCODING, accepted),))
     return Response(200, body, CONTENT_TYPE)
