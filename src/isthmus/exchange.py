@@ -7,7 +7,7 @@ version before must be able to read what this one writes, and the other way roun
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -22,13 +22,16 @@ SortValue: TypeAlias = str | int | float | bool | None
 DEFAULT_TRACK_TOTAL_HITS: Final = 10_000
 DEFAULT_PAGE_SIZE: Final = 10
 
+#: a document's ``_shard_doc`` is its index's ordinal, shifted by this many bits, plus its sequence number
+ORDINAL_SHIFT: Final = 34
+
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of every value here: frozen, compared by value, readable by older peers."""
 
 
 class SortKey(Record, frozen=True, kw_only=True):
-    """One key to sort by. ``field`` may be ``_score`` or ``_doc``.
+    """One key to sort by. ``field`` may be ``_score``, ``_doc`` or ``_shard_doc``.
 
     ``missing`` is ``_last``, ``_first`` or a value to use in place of one that is absent.
     ``date_format`` is how the caller writes dates of this key and wants them written: a target reads
@@ -41,6 +44,57 @@ class SortKey(Record, frozen=True, kw_only=True):
     unmapped_type: str | None = None
     mode: str | None = None
     date_format: str | None = None
+
+
+class FieldRequest(Record, frozen=True, kw_only=True):
+    """Fields whose values are to be shown with each hit: a path or a pattern with ``*``.
+
+    ``format`` is how dates or numbers are to be written. ``include_unmapped`` also takes what the
+    mapping does not know.
+    """
+
+    pattern: str
+    format: str | None = None
+    include_unmapped: bool = False
+
+
+class HighlightField(Record, frozen=True, kw_only=True):
+    """Fields (a path or a pattern with ``*``) in which what was found is to be marked, and how.
+
+    ``kind`` is ``unified`` or ``plain``, ``boundary`` is ``sentence`` or ``word``, ``fragmenter`` is
+    ``span`` or ``simple``. ``fragments`` 0 shows whole values. ``query`` is used instead of the search's.
+    Sizes are in characters.
+    """
+
+    pattern: str
+    kind: str = "unified"
+    opening: str = "<em>"
+    closing: str = "</em>"
+    fragment_size: int = 100
+    fragments: int = 5
+    no_match_size: int = 0
+    require_field_match: bool = True
+    by_score: bool = False
+    boundary: str = "sentence"
+    fragmenter: str = "span"
+    escape_html: bool = False
+    max_analyzed_offset: int | None = None
+    query: Json = None
+
+
+class FetchRequest(Record, frozen=True, kw_only=True):
+    """What is to be shown of each hit besides its source; a ``SearchRequest`` without one asks for nothing.
+
+    ``stored_fields`` None shows none and ``hide_id`` leaves out what identifies the document
+    (``stored_fields: _none_``).
+    """
+
+    fields: tuple[FieldRequest, ...] = ()
+    docvalue_fields: tuple[FieldRequest, ...] = ()
+    stored_fields: tuple[str, ...] = ()
+    hide_id: bool = False
+    highlight: tuple[HighlightField, ...] = ()
+    explain: bool = False
 
 
 class SearchRequest(Record, frozen=True, kw_only=True):
@@ -66,6 +120,7 @@ class SearchRequest(Record, frozen=True, kw_only=True):
     terminate_after: int | None = None
     version: bool = False
     seq_no_primary_term: bool = False
+    fetch: FetchRequest | None = None
 
 
 class FieldAccess(Record, frozen=True, kw_only=True):
@@ -80,15 +135,22 @@ class IndexSelection(Record, frozen=True, kw_only=True):
 
     A document is visible when it matches every query of ``document_filters`` (each already
     the OR of one role set). A field is visible when every entry of ``field_access`` lets it.
+    ``ordinal`` tells the indices of one search apart in the sort key ``_shard_doc``: see
+    :data:`ORDINAL_SHIFT`.
     """
 
     index: IndexName
     document_filters: tuple[Json, ...] = ()
     field_access: tuple[FieldAccess, ...] = ()
+    ordinal: int = 0
 
 
 class Hit(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
-    """One document found. ``source`` is JSON text; None when it was not asked for."""
+    """One document found. ``source`` is JSON text; None when it was not asked for.
+
+    ``sections`` holds further members by name, each as JSON text: what a ``FetchRequest`` asked for,
+    and ``matched_queries`` of a query with names. ``id`` is empty where it was to be left out.
+    """
 
     index: str
     id: str
@@ -98,6 +160,7 @@ class Hit(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=F
     version: int | None = None
     seq_no: int | None = None
     primary_term: int | None = None
+    sections: dict[str, bytes] | None = None
 
 
 class ShardCounts(Record, frozen=True, kw_only=True):
@@ -250,6 +313,22 @@ class SearchTarget(Protocol):
         ...
 
 
+class HeldIndices(Protocol):
+    """Some indices as they were at one moment: what an engine answers from until it is closed."""
+
+    def present(self) -> Collection[IndexName]:
+        """Answer those that can still be searched: one that is deleted or closed meanwhile cannot."""
+        ...
+
+    async def search(self, selections: Sequence[IndexSelection], request: SearchRequest) -> SearchResult:
+        """Search these indices, all of them present, as they were; like :meth:`Engine.search`."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what was held, once the searches that run have ended. Twice is harmless."""
+        ...
+
+
 class Engine(Protocol):
     """What holds the documents of a deployment.
 
@@ -329,6 +408,10 @@ class Engine(Protocol):
 
     async def count(self, selections: Sequence[IndexSelection], query: Json) -> int:
         """Count the documents that match, exactly."""
+        ...
+
+    async def hold(self, names: Sequence[IndexName]) -> HeldIndices:
+        """Hold these indices as of their last refresh, whatever happens to them from now on."""
         ...
 
     async def statistics(self, names: Sequence[IndexName]) -> Mapping[IndexName, IndexStatistics]:

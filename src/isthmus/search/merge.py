@@ -115,6 +115,7 @@ def _prefixed(alias: ClusterAlias, hit: Hit) -> Hit:
         hit.version,
         hit.seq_no,
         hit.primary_term,
+        hit.sections,
     )
 
 
