@@ -12,7 +12,7 @@ from isthmus.engines.embedded import field_types, index_settings, mapping_parse
 from isthmus.engines.embedded.query import compiler, reading
 from isthmus.remotes import known_settings
 from isthmus.rest.elasticsearch import call, cat_table, documents, search_body, search_parameters, stats
-from isthmus.search.aggregations import parse, terms
+from isthmus.search.aggregations import parse, pipelines, terms
 
 PAGE = (Path(__file__).parents[2] / "docs" / "compatibility.md").read_text()
 LISTS: dict[str, Collection[str]] = {
@@ -31,7 +31,7 @@ LISTS: dict[str, Collection[str]] = {
     "Query clauses": compiler._CLAUSES,
     "Query clauses that are refused": compiler._UNSUPPORTED,
     "Parameters of clauses without effect": reading.WITHOUT_EFFECT,
-    "Aggregations that are here": {*parse.REGISTRY, "filter"},
+    "Aggregations that are here": {*parse.REGISTRY, "filter", *pipelines.PIPELINES},
     "Aggregations that are refused": parse._UNSUPPORTED,
     "Parameters of aggregations without effect": terms.WITHOUT_EFFECT,
     "Accepted without effect": {"error_trace", *call.CLUSTER_WAIT_PARAMETERS},

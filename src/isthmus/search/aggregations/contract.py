@@ -89,7 +89,9 @@ class Aggregation(Protocol):
 
 
 class Pipeline(Protocol):
-    """One kind of aggregation that is computed out of the final answers of others; no cluster is asked for it.
+    """One kind of aggregation that is computed out of the final answers of others.
+
+    No cluster is asked for it.
 
     What it does is in :mod:`isthmus.search.aggregations.pipelines`.
     """

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from isthmus.errors import Failure, FailureKind, illegal_argument, parsing_failure
+from isthmus.errors import Failure, FailureKind, illegal_argument, parsing_failure, validation_failure
 from isthmus.exchange import Json, JsonObject
 from isthmus.search.aggregations.cardinality import Cardinality
-from isthmus.search.aggregations.contract import Aggregation, Node
+from isthmus.search.aggregations.contract import Aggregation, Level, Node, PipelineNode
 from isthmus.search.aggregations.date_histogram import DateHistogram
 from isthmus.search.aggregations.extended_stats import ExtendedStats
 from isthmus.search.aggregations.fields import Parameters, suggestion, token_name
 from isthmus.search.aggregations.filters import Filters, SingleBucket, check_query
 from isthmus.search.aggregations.histogram import Histogram
 from isthmus.search.aggregations.metrics import Average, SingleMetric, Stats, ValueCount
+from isthmus.search.aggregations.order import BucketOrder
+from isthmus.search.aggregations.pipelines import PIPELINES, ordered, parse_pipeline, problems
 from isthmus.search.aggregations.ranges import Ranges
 from isthmus.search.aggregations.terms import Terms
 
@@ -58,23 +61,16 @@ _UNSUPPORTED: Final = frozenset(
     {
         "adjacency_matrix",
         "auto_date_histogram",
-        "avg_bucket",
         "boxplot",
         "bucket_correlation",
         "bucket_count_ks_test",
-        "bucket_script",
-        "bucket_selector",
-        "bucket_sort",
         "categorize_text",
         "change_point",
         "children",
         "composite",
         "cumulative_cardinality",
-        "cumulative_sum",
         "date_range",
-        "derivative",
         "diversified_sampler",
-        "extended_stats_bucket",
         "frequent_item_sets",
         "geo_bounds",
         "geo_centroid",
@@ -87,30 +83,23 @@ _UNSUPPORTED: Final = frozenset(
         "ip_prefix",
         "ip_range",
         "matrix_stats",
-        "max_bucket",
         "median_absolute_deviation",
-        "min_bucket",
         "moving_fn",
         "moving_percentiles",
         "multi_terms",
         "nested",
-        "normalize",
         "parent",
         "percentile_ranks",
         "percentiles",
-        "percentiles_bucket",
         "random_sampler",
         "rare_terms",
         "rate",
         "reverse_nested",
         "sampler",
         "scripted_metric",
-        "serial_diff",
         "significant_terms",
         "significant_text",
-        "stats_bucket",
         "string_stats",
-        "sum_bucket",
         "t_test",
         "time_series",
         "top_hits",
@@ -120,12 +109,31 @@ _UNSUPPORTED: Final = frozenset(
     }
 )
 
+#: Aggregations that cannot be inside of others, and what is said of one that is.
+_ONLY_AT_THE_TOP: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "global": "Aggregation [{parent}] cannot have a global sub-aggregation [{name}]. Global aggregations "
+        "can only be defined as top level aggregations",
+        "composite": "[composite] aggregation cannot be used with a parent aggregation of type: [{parent}]",
+    }
+)
+
 #: Members of a bucket, beside which its sub-aggregations stand.
 _TAKEN_NAMES: Final = frozenset({"key", "key_as_string", "doc_count", "doc_count_error_upper_bound"})
+_RANGES: Final = frozenset({"range", "date_range", "ip_range"})
 _TAKEN_NAMES_OF_RANGES: Final = frozenset({"from", "from_as_string", "to", "to_as_string"})
 
 
-def parse_nodes(raw: Json, depth: int = 1, parent: str | None = None) -> tuple[Node, ...]:
+def parse_level(raw: Json) -> Level:
+    """Read the aggregations of a request. Raises a failure that names what is wrong or not supported."""
+    level = _parse_siblings(raw, 1, None)
+    found = list(_problems(level, None))
+    if found:
+        raise validation_failure(*found)
+    return _in_order(level)
+
+
+def _parse_siblings(raw: Json, depth: int, parent: str | None) -> Level:
     """Read sibling aggregations. ``parent`` is the name of the aggregation that they are in."""
     if not isinstance(raw, dict):
         raise parsing_failure(
@@ -136,10 +144,33 @@ def parse_nodes(raw: Json, depth: int = 1, parent: str | None = None) -> tuple[N
         raise illegal_argument(
             f"The nested depth of the aggregations exceeds the maximum of [{_MAXIMUM_DEPTH}] at [{parent}]"
         )
-    return tuple(_parse_node(name, body, depth, parent) for name, body in raw.items())
+    parsed = [_parse_one(name, body, depth, parent) for name, body in raw.items()]
+    return Level(
+        tuple(each for each in parsed if isinstance(each, Node)),
+        tuple(each for each in parsed if isinstance(each, PipelineNode)),
+    )
 
 
-def _parse_node(name: str, body: Json, depth: int, parent: str | None) -> Node:
+def _problems(level: Level, parent: Node | None) -> Iterator[str]:
+    """Answer what is wrong with the pipelines of a level and below it."""
+    if level.pipelines:
+        yield from problems(level.nodes, level.pipelines, parent, METRICS)
+    for node in level.nodes:
+        yield from _problems(node.level, node)
+
+
+def _in_order(level: Level) -> Level:
+    """Answer a level whose pipelines stand in the order in which they are computed, and those below too."""
+    nodes = tuple(
+        dataclasses.replace(node, children=below.nodes, pipelines=below.pipelines)
+        if node.children or node.pipelines
+        else node
+        for node, below in ((node, _in_order(node.level)) for node in level.nodes)
+    )
+    return Level(nodes, ordered(nodes, level.pipelines) if level.pipelines else ())
+
+
+def _parse_one(name: str, body: Json, depth: int, parent: str | None) -> Node | PipelineNode:
     _check_name(name, parent)
     if not isinstance(body, dict):
         raise parsing_failure(
@@ -147,13 +178,14 @@ def _parse_node(name: str, body: Json, depth: int, parent: str | None) -> Node:
             "expected a [START_OBJECT]."
         )
     kind, parameters, sub_aggregations, meta = _members(name, body)
-    if kind == "global" and parent is not None:
-        raise parsing_failure(
-            f"Aggregation [{parent}] cannot have a global sub-aggregation [{name}]. Global aggregations "
-            "can only be defined as top level aggregations"
-        )
+    if kind in PIPELINES:
+        if sub_aggregations is not None:
+            raise parsing_failure(f"Aggregation [{name}] cannot define sub-aggregations")
+        return PipelineNode(name, parse_pipeline(name, kind, parameters), meta)
+    if kind in _ONLY_AT_THE_TOP and parent is not None:
+        raise parsing_failure(_ONLY_AT_THE_TOP[kind].format(parent=parent, name=name))
     aggregation = _parse_aggregation(name, kind, parameters)
-    children: tuple[Node, ...] = ()
+    below = Level(())
     if sub_aggregations is not None:
         if kind in METRICS and sub_aggregations:
             raise Failure(
@@ -161,13 +193,14 @@ def _parse_node(name: str, body: Json, depth: int, parent: str | None) -> Node:
                 "aggregation_initialization_exception",
                 f"Aggregator [{name}] of type [{kind}] cannot accept sub-aggregations",
             )
-        children = parse_nodes(sub_aggregations, depth + 1, name)
-        for child in children:
-            if kind == "range" and child.name in _TAKEN_NAMES_OF_RANGES:
-                raise _taken(child.name)
-    if isinstance(aggregation, Terms | Histogram | DateHistogram):
-        aggregation.order.check(children)
-    return Node(name, aggregation, children, meta)
+        below = _parse_siblings(sub_aggregations, depth + 1, name)
+        if kind in _RANGES:
+            for name_below in sub_aggregations.keys() & _TAKEN_NAMES_OF_RANGES:
+                raise _taken(name_below)
+    order = getattr(aggregation, "order", None)
+    if isinstance(order, BucketOrder):
+        order.check(below.nodes)
+    return Node(name, aggregation, below.nodes, meta, below.pipelines)
 
 
 def _check_name(name: str, parent: str | None) -> None:
@@ -225,7 +258,7 @@ def _parse_aggregation(name: str, kind: str, body: JsonObject) -> Aggregation:
         raise illegal_argument(f"aggregation type [{kind}] in [{name}] is not supported")
     reader = REGISTRY.get(kind)
     if reader is None:
-        known = [*REGISTRY, _FILTER, *_UNSUPPORTED]
+        known = [*REGISTRY, _FILTER, *PIPELINES, *_UNSUPPORTED]
         raise parsing_failure(f"Unknown aggregation type [{kind}]{suggestion(kind, known)}")
     parameters = Parameters(name, kind, body)
     aggregation = reader(parameters)

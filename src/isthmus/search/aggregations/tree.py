@@ -7,16 +7,23 @@ from dataclasses import dataclass
 
 from isthmus.errors import Failure, FailureKind, Fault
 from isthmus.exchange import Json, JsonObject
-from isthmus.search.aggregations.contract import BucketBudget, Node, ask_all, combine_all, finish_all
-from isthmus.search.aggregations.parse import parse_nodes
+from isthmus.search.aggregations.contract import BucketBudget, Level, Node, ask_all, combine_all, finish_all
+from isthmus.search.aggregations.parse import parse_level
+from isthmus.search.aggregations.pipelines import apply_pipelines, has_pipelines
 from isthmus.search.aggregations.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)
 class AggregationTree:
-    """The aggregations of one request, checked."""
+    """The aggregations of one request, checked. ``computed``: some follow from the answers of others."""
 
-    nodes: tuple[Node, ...]
+    level: Level
+    computed: bool = False
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Answer the aggregations that clusters are asked for."""
+        return self.level.nodes
 
     def ask(self) -> JsonObject:
         """Answer the aggregations to request of every cluster: their answers can be combined."""
@@ -28,7 +35,8 @@ def parse_aggregations(raw: Json) -> AggregationTree:
 
     Raises a failure of kind INVALID_REQUEST that names what is wrong or not supported.
     """
-    return AggregationTree(parse_nodes(raw))
+    level = parse_level(raw)
+    return AggregationTree(level, has_pipelines(level))
 
 
 def combine(tree: AggregationTree, parts: Sequence[JsonObject]) -> JsonObject:
@@ -41,7 +49,10 @@ def combine(tree: AggregationTree, parts: Sequence[JsonObject]) -> JsonObject:
     answered = [part for part in parts if part]
     if not answered:
         return {}
-    return finish_all(tree.nodes, merge(tree, answered), BucketBudget())
+    final = finish_all(tree.nodes, merge(tree, answered), BucketBudget())
+    if tree.computed:
+        apply_pipelines(tree.level, final)
+    return final
 
 
 def merge(tree: AggregationTree, parts: Sequence[JsonObject]) -> JsonObject:
@@ -63,7 +74,7 @@ def merge(tree: AggregationTree, parts: Sequence[JsonObject]) -> JsonObject:
 
 def with_typed_keys(tree: AggregationTree, final: JsonObject) -> JsonObject:
     """Answer a final answer with every name as ``typed_keys`` wants it: ``sterms#name``."""
-    return _typed(tree.nodes, final)
+    return _typed(tree.level, final)
 
 
 def with_cluster_alias(tree: AggregationTree, part: JsonObject, alias: str) -> JsonObject:
@@ -80,7 +91,7 @@ def _qualified(nodes: Sequence[Node], part: JsonObject, alias: str) -> JsonObjec
         answer = part.get(node.name)
         if not isinstance(answer, dict):
             continue
-        answer = _below(node, answer, lambda children, bucket: _qualified(children, bucket, alias))
+        answer = _below(node, answer, lambda level, bucket: _qualified(level.nodes, bucket, alias))
         if isinstance(node.aggregation, Terms) and node.aggregation.field == "_index":
             named = [{**bucket, "key": f"{alias}:{bucket['key']}"} for bucket in answer["buckets"]]
             answer = {**answer, "buckets": named}
@@ -88,27 +99,26 @@ def _qualified(nodes: Sequence[Node], part: JsonObject, alias: str) -> JsonObjec
     return qualified
 
 
-def _typed(nodes: Sequence[Node], final: JsonObject) -> JsonObject:
-    by_name = {node.name: node for node in nodes}
+def _typed(level: Level, final: JsonObject) -> JsonObject:
+    by_name = {node.name: node for node in level.nodes}
+    computed = {each.name: each.pipeline.typed_name for each in level.pipelines}
     typed: JsonObject = {}
     for name, value in final.items():
         node = by_name.get(name)
-        if node is None:
-            typed[name] = value
-        else:
+        if node is not None:
             typed[f"{node.aggregation.typed_name(value)}#{name}"] = _below(node, value, _typed)
+        else:
+            typed[f"{computed[name]}#{name}" if name in computed else name] = value
     return typed
 
 
-def _below(
-    node: Node, answer: JsonObject, change: Callable[[Sequence[Node], JsonObject], JsonObject]
-) -> JsonObject:
+def _below(node: Node, answer: JsonObject, change: Callable[[Level, JsonObject], JsonObject]) -> JsonObject:
     """Answer an answer in which every bucket was changed for its sub-aggregations' sake."""
-    if not node.children:
+    if not node.children and not node.pipelines:
         return answer
     buckets = answer.get("buckets")
     if isinstance(buckets, list):
-        return {**answer, "buckets": [change(node.children, bucket) for bucket in buckets]}
+        return {**answer, "buckets": [change(node.level, bucket) for bucket in buckets]}
     if isinstance(buckets, dict):
-        return {**answer, "buckets": {key: change(node.children, each) for key, each in buckets.items()}}
-    return change(node.children, answer)
+        return {**answer, "buckets": {key: change(node.level, each) for key, each in buckets.items()}}
+    return change(node.level, answer)
