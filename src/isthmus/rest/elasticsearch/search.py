@@ -7,7 +7,9 @@ from isthmus.rest.elasticsearch.search_multi import MULTI_SEARCH_PARAMETERS, Mul
 from isthmus.rest.elasticsearch.search_order import Searcher, count_order, search_question
 from isthmus.rest.elasticsearch.search_parameters import COUNT_PARAMETERS, SEARCH_PARAMETERS, expressions_of
 from isthmus.rest.elasticsearch.search_rendering import count_object
+from isthmus.rest.elasticsearch.search_warnings import warnings_of
 from isthmus.rest.http import Response, json_response
+from isthmus.search.progress import is_partial
 
 
 def register(router: ElasticsearchRouter, searcher: Searcher) -> None:
@@ -16,12 +18,16 @@ def register(router: ElasticsearchRouter, searcher: Searcher) -> None:
     async def search(call: Call) -> Response:
         expressions = expressions_of(call.path.get("index"))
         question = search_question(expressions, call.parameters, call.request.json_or_none())
-        return json_response(question.rendered(await searcher.search(call.principal, question.order)))
+        answer = await searcher.search(call.principal, question.order)
+        body = question.rendered(answer)
+        return json_response(body, headers=warnings_of(body) if is_partial(answer) else ())
 
     async def count(call: Call) -> Response:
         expressions = expressions_of(call.path.get("index"))
         order = count_order(expressions, call.parameters, call.request.json_or_none())
-        return json_response(count_object(await searcher.search(call.principal, order)))
+        answer = await searcher.search(call.principal, order)
+        body = count_object(answer)
+        return json_response(body, headers=warnings_of(body) if is_partial(answer) else ())
 
     multi_search = MultiSearch(searcher).handle
     for prefix in ("", "/{index}"):

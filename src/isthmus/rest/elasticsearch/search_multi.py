@@ -15,9 +15,11 @@ from isthmus.rest.elasticsearch.search_order import Searcher, SearchQuestion, se
 from isthmus.rest.elasticsearch.search_parameters import (
     IGNORED_PARAMETERS,
     INDICES_PARAMETERS,
+    OWN_PARAMETERS,
     expressions_of,
 )
 from isthmus.rest.elasticsearch.search_values import text_list, unknown_key
+from isthmus.rest.elasticsearch.search_warnings import warnings_of_many
 from isthmus.rest.http import Response, integer_parameter, json_response, parse_json
 from isthmus.security.principal import Principal
 
@@ -26,13 +28,14 @@ _DEFAULT_CONCURRENT_SEARCHES: Final = 10
 #: a line can be two bytes long: without a limit one request could hold millions of searches
 _MOST_SEARCHES: Final = 10_000
 _HEADER_PARAMETERS: Final = (
-    INDICES_PARAMETERS | IGNORED_PARAMETERS | {"allow_partial_search_results", "search_type"}
+    INDICES_PARAMETERS | IGNORED_PARAMETERS | OWN_PARAMETERS | {"allow_partial_search_results", "search_type"}
 )
 #: what says something of every search in the request
 _SHARED_PARAMETERS: Final = (
     "rest_total_hits_as_int",
     "typed_keys",
     *sorted(INDICES_PARAMETERS),
+    *sorted(OWN_PARAMETERS),
     "search_type",
 )
 
@@ -61,7 +64,9 @@ class MultiSearch:
                 group.create_task(self._answer(call.principal, question, turn)) for question in questions
             ]
         took_milliseconds = int((time.monotonic() - started) * 1000)
-        return json_response({"took": took_milliseconds, "responses": [task.result() for task in tasks]})
+        responses = [task.result() for task in tasks]
+        body = {"took": took_milliseconds, "responses": responses}
+        return json_response(body, headers=warnings_of_many(responses))
 
     async def _answer(
         self, principal: Principal, question: SearchQuestion, turn: asyncio.Semaphore

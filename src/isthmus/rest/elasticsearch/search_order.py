@@ -15,6 +15,7 @@ from isthmus.rest.elasticsearch.search_parameters import (
     indices_options,
     members_of_parameters,
     refuse_unsupported,
+    strict_boolean,
 )
 from isthmus.rest.elasticsearch.search_rendering import search_object
 from isthmus.rest.elasticsearch.search_sort import without_default
@@ -70,7 +71,9 @@ def search_question(expressions: tuple[str, ...], parameters: Mapping[str, str],
         expressions=expressions,
         request=SearchRequest(**members),
         options=indices_options(parameters),
-        allow_partial_results=boolean_parameter(parameters, "allow_partial_search_results", default=True),
+        allow_partial_results=_flag_or_none(parameters, "allow_partial_search_results"),
+        skip_unavailable=strict_boolean(parameters, "skip_unavailable"),
+        hops=strict_boolean(parameters, "hops") or False,
     )
     typed_keys = boolean_parameter(parameters, "typed_keys", default=False)
     return SearchQuestion(order, total_as_integer, typed_keys)
@@ -88,7 +91,17 @@ def count_order(expressions: tuple[str, ...], parameters: Mapping[str, str], bod
     if "terminate_after" in parameters:
         limit = terminate_after("terminate_after", parameters["terminate_after"])
         request = msgspec.structs.replace(request, terminate_after=limit)
-    return SearchOrder(expressions, request, indices_options(parameters))
+    return SearchOrder(
+        expressions,
+        request,
+        indices_options(parameters),
+        skip_unavailable=strict_boolean(parameters, "skip_unavailable"),
+        hops=strict_boolean(parameters, "hops") or False,
+    )
+
+
+def _flag_or_none(parameters: Mapping[str, str], name: str) -> bool | None:
+    return boolean_parameter(parameters, name, default=True) if name in parameters else None
 
 
 def query_of_body(body: Any) -> Any:

@@ -52,11 +52,15 @@ _AT_LEAST: Final = {
     "pre_filter_shard_size": (1, "preFilterShardSize"),
 }
 _REFUSED_IF_TRUE: Final = ("explain",)
+#: this project's own: search on without a cluster that fails (whatever its settings say), and tell where
+#: the time of each remote cluster went
+OWN_PARAMETERS: Final = frozenset({"skip_unavailable", "hops"})
 
 SEARCH_PARAMETERS: Final = (
     INDICES_PARAMETERS
     | IGNORED_PARAMETERS
     | URI_QUERY_PARAMETERS
+    | OWN_PARAMETERS
     | frozenset(_UNSUPPORTED)
     | frozenset(_REFUSED_IF_TRUE)
     | frozenset(
@@ -86,6 +90,7 @@ COUNT_PARAMETERS: Final = (
     INDICES_PARAMETERS
     | frozenset({"min_score", "preference", "routing", "terminate_after"})
     | URI_QUERY_PARAMETERS
+    | OWN_PARAMETERS
 )
 """What ``_count`` takes in a query string."""
 
@@ -107,6 +112,18 @@ def indices_options(parameters: Mapping[str, str]) -> IndicesOptions:
     )
 
 
+def strict_boolean(parameters: Mapping[str, str], name: str) -> bool | None:
+    """Read a flag that changes what a failure means: ``true`` or ``false``, nothing else; None without it."""
+    value = parameters.get(name)
+    if value is None:
+        return None
+    if value not in ("true", "false"):
+        raise illegal_argument(
+            f"Failed to parse value [{value[:100]}] of [{name}] as only [true] or [false] are allowed."
+        )
+    return value == "true"
+
+
 def refuse_unsupported(parameters: Mapping[str, str]) -> None:
     """Raise a 400 failure for the first parameter that Elasticsearch knows and this does not."""
     for name in _UNSUPPORTED:
@@ -115,6 +132,7 @@ def refuse_unsupported(parameters: Mapping[str, str]) -> None:
     for name in _REFUSED_IF_TRUE:
         if boolean_parameter(parameters, name, default=False):
             raise unsupported(name)
+    boolean_parameter(parameters, "ccs_minimize_roundtrips", default=True)
     for name, (least, spoken) in _AT_LEAST.items():
         if name in parameters and integer(name, parameters[name]) < least:
             raise illegal_argument(f"{spoken} must be >= {least}")

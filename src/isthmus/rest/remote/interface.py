@@ -104,6 +104,7 @@ class RemoteInterface:
         clock: Clock | None = None,
         versions: tuple[int, int] = (MINIMUM_VERSION, VERSION),
         nodes: tuple[GatewayNode, ...] = (),
+        *,
         running: RunningTasks | None = None,
     ) -> None:
         self._nodes = nodes
