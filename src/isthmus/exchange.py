@@ -36,6 +36,7 @@ class SortKey(Record, frozen=True, kw_only=True):
     ``missing`` is ``_last``, ``_first`` or a value to use in place of one that is absent.
     ``date_format`` is how the caller writes dates of this key and wants them written: a target reads
     ``search_after`` and ``missing`` by it and always answers epoch milliseconds, which compare.
+    ``numeric_type`` is the type as which values are taken: ``long``, ``double`` or ``date``.
     """
 
     field: str
@@ -44,6 +45,7 @@ class SortKey(Record, frozen=True, kw_only=True):
     unmapped_type: str | None = None
     mode: str | None = None
     date_format: str | None = None
+    numeric_type: str | None = None
 
 
 class FieldRequest(Record, frozen=True, kw_only=True):
@@ -97,12 +99,57 @@ class FetchRequest(Record, frozen=True, kw_only=True):
     explain: bool = False
 
 
+class TermStatistics(Record, frozen=True, kw_only=True):
+    """What scores are made of, of some indices together: to be added up over indices and clusters.
+
+    ``documents``: how many there are. ``tokens``: how many words each field has in all of them.
+    ``frequencies``: of each field, in how many documents each word is.
+    """
+
+    documents: int = 0
+    tokens: dict[str, int] = {}
+    frequencies: dict[str, dict[str, int]] = {}
+
+
+class InnerHits(Record, frozen=True, kw_only=True):
+    """Hits to be shown of each group, under a name. ``request`` is a search without a query."""
+
+    name: str
+    request: SearchRequest
+
+
+class Collapse(Record, frozen=True, kw_only=True):
+    """Show one hit only of those that have the same value in ``field``.
+
+    A target is never asked for ``inner_hits``: they are searches of their own.
+    """
+
+    field: str
+    inner_hits: tuple[InnerHits, ...] = ()
+    max_concurrent_group_searches: int | None = None
+
+
+class Rescore(Record, frozen=True, kw_only=True):
+    """Score the best ``window_size`` hits of each index anew, with the help of another query.
+
+    ``score_mode`` says how the two scores, each times its weight, become one: ``total``, ``multiply``,
+    ``avg``, ``max`` or ``min``.
+    """
+
+    query: Json
+    window_size: int = 10
+    query_weight: float = 1.0
+    rescore_query_weight: float = 1.0
+    score_mode: str = "total"
+
+
 class SearchRequest(Record, frozen=True, kw_only=True):
     """What one cluster is asked. Query, source filter and aggregations keep their JSON form.
 
     ``track_total_hits``: True counts exactly, False not at all, a number counts up to it.
     ``aggregations`` is in combinable form by the time a target sees it: see
-    :mod:`isthmus.search.aggregations`.
+    :mod:`isthmus.search.aggregations`. With ``statistics`` scores are made of these and not of what
+    the index searched holds. ``profile`` asks how long what took.
     """
 
     query: Json = None
@@ -120,6 +167,10 @@ class SearchRequest(Record, frozen=True, kw_only=True):
     terminate_after: int | None = None
     version: bool = False
     seq_no_primary_term: bool = False
+    collapse: Collapse | None = None
+    rescore: tuple[Rescore, ...] = ()
+    profile: bool = False
+    statistics: TermStatistics | None = None
     fetch: FetchRequest | None = None
 
 
@@ -150,6 +201,8 @@ class Hit(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=F
 
     ``sections`` holds further members by name, each as JSON text: what a ``FetchRequest`` asked for,
     and ``matched_queries`` of a query with names. ``id`` is empty where it was to be left out.
+    ``group`` is None unless hits were collapsed: then it holds the value they were collapsed by, or
+    nothing for a document without one.
     """
 
     index: str
@@ -161,6 +214,7 @@ class Hit(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=F
     seq_no: int | None = None
     primary_term: int | None = None
     sections: dict[str, bytes] | None = None
+    group: tuple[SortValue, ...] | None = None
 
 
 class ShardCounts(Record, frozen=True, kw_only=True):
@@ -202,6 +256,7 @@ class SearchResult(Record, frozen=True, kw_only=True):
     ``sort_kinds`` says of each sort key what its values are where their JSON does not tell how they
     compare: ``ip`` for addresses, else empty. Nothing at all says that of no key.
     ``served_nanoseconds`` is how long a remote cluster was at it in all, where it was asked to tell.
+    ``profile`` holds how long what took, an object for each index in Elasticsearch's form.
     """
 
     took_milliseconds: int = 0
@@ -215,6 +270,7 @@ class SearchResult(Record, frozen=True, kw_only=True):
     failures: tuple[FailureReport, ...] = ()
     sort_kinds: tuple[str, ...] = ()
     served_nanoseconds: int | None = None
+    profile: tuple[JsonObject, ...] = ()
 
 
 class WriteKind(Enum):
@@ -312,6 +368,12 @@ class SearchTarget(Protocol):
         """
         ...
 
+    def term_statistics(
+        self, expressions: tuple[str, ...], options: IndicesOptions, request: SearchRequest
+    ) -> Awaitable[TermStatistics]:
+        """Answer what the scores of this search are made of in that cluster; raises like a search."""
+        ...
+
 
 class HeldIndices(Protocol):
     """Some indices as they were at one moment: what an engine answers from until it is closed."""
@@ -404,6 +466,12 @@ class Engine(Protocol):
 
         No selection at all is a valid search that finds nothing. Cancelling abandons the search.
         """
+        ...
+
+    async def term_statistics(
+        self, selections: Sequence[IndexSelection], request: SearchRequest
+    ) -> TermStatistics:
+        """Answer what the scores of this search are made of, of these indices together."""
         ...
 
     async def count(self, selections: Sequence[IndexSelection], query: Json) -> int:
