@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from isthmus.exchange import JsonObject
-from isthmus.search.aggregations.contract import BucketBudget, Node, not_orderable
+from isthmus.search.aggregations.contract import Node
 from isthmus.search.aggregations.fields import Parameters
+from isthmus.search.aggregations.metric import SeveralNumbers, number_to_order_by
 from isthmus.search.aggregations.metrics import MetricField, combined_stats, precise_sum, with_strings
 from isthmus.search.aggregations.numbers import read_number_or_none, write_number
 
@@ -33,13 +34,25 @@ _BOUNDS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class ExtendedStats:
+class ExtendedStats(SeveralNumbers):
     """The parameters of ``extended_stats``; ``sigma`` is how many deviations the bounds are away."""
 
     field: MetricField
     sigma: float = _DEFAULT_SIGMA
 
     kind: ClassVar[str] = "extended_stats"
+    METRICS: ClassVar = frozenset(
+        {
+            "count",
+            "min",
+            "max",
+            "avg",
+            "sum",
+            "sum_of_squares",
+            *_SPREAD,
+            *(f"std_{bound}" for bound in _BOUNDS),
+        }
+    )
 
     @classmethod
     def parse(cls, parameters: Parameters) -> ExtendedStats:
@@ -51,9 +64,9 @@ class ExtendedStats:
             )
         return cls(MetricField.parse(parameters), _DEFAULT_SIGMA if sigma is None else sigma)
 
-    def ask(self, children: Sequence[Node]) -> JsonObject:  # noqa: ARG002 - the contract's
-        """Ask for the same."""
-        return {self.kind: {**self.field.ask(), "sigma": self.sigma}}
+    def members(self) -> JsonObject:
+        """Answer the field's members, and sigma."""
+        return {**self.field.ask(), "sigma": self.sigma}
 
     def combine(self, parts: Sequence[JsonObject], children: Sequence[Node]) -> JsonObject:  # noqa: ARG002
         """Add up counts, sums and squares; everything else follows from them."""
@@ -62,30 +75,12 @@ class ExtendedStats:
         spread = self._spread(basic, squares)
         return with_strings({**basic, **spread}, parts, self.field.format)
 
-    def finish(self, combined: JsonObject, children: Sequence[Node], budget: BucketBudget) -> JsonObject:  # noqa: ARG002
-        """Answer it as it is."""
-        return combined
-
     def order_value(self, combined: JsonObject, metric: str) -> float:
         """Answer one of the numbers."""
         self.order_metric(metric)
-        bound = metric.removeprefix("std_").removesuffix("_bounds")
+        bound = metric.removeprefix("std_")
         value = combined["std_deviation_bounds"][bound] if bound in _BOUNDS else combined[metric]
-        number = read_number_or_none(value)
-        if number is not None:
-            return number
-        return {"min": math.inf, "max": -math.inf}.get(metric, math.nan)
-
-    def order_metric(self, metric: str) -> str:
-        """Answer the same name; one must be given."""
-        bounds = {f"std_{bound}" for bound in _BOUNDS}
-        if metric not in {"count", "min", "max", "avg", "sum", "sum_of_squares", *_SPREAD, *bounds}:
-            raise not_orderable(f"{self.kind}.{metric}" if metric else self.kind)
-        return metric
-
-    def typed_name(self, final: JsonObject) -> str:  # noqa: ARG002 - the contract's
-        """Answer the kind."""
-        return self.kind
+        return number_to_order_by(value, metric)
 
     def _spread(self, basic: JsonObject, squares: float) -> JsonObject:
         count = basic["count"]

@@ -11,6 +11,7 @@ from isthmus.exchange import JsonObject
 from isthmus.search.aggregations.contract import BucketBudget, Node, not_orderable
 from isthmus.search.aggregations.date_format import DateFormat
 from isthmus.search.aggregations.fields import Parameters, without_nothing
+from isthmus.search.aggregations.metric import Metric, OneNumber, SeveralNumbers
 from isthmus.search.aggregations.numbers import read_count, read_number, read_number_or_none, write_number
 from isthmus.search.aggregations.rendering import renderer_like
 
@@ -60,25 +61,30 @@ def with_strings(values: JsonObject, parts: Sequence[JsonObject], chosen: DateFo
     return {**values, **strings}
 
 
+class OfOneField(Metric):
+    """A metric over the values of one field."""
+
+    __slots__ = ()
+    field: MetricField
+
+    def members(self) -> JsonObject:
+        """Answer the field's members."""
+        return self.field.ask()
+
+
 @dataclass(frozen=True, slots=True)
-class SingleMetric:
+class SingleMetric(OneNumber, OfOneField):
     """A metric that is one number and combines to one of the same kind."""
 
     kind: str
     field: MetricField
-
-    KINDS: ClassVar = ("min", "max", "sum")
 
     @classmethod
     def parse(cls, parameters: Parameters) -> SingleMetric:
         """Read the parameters."""
         return cls(parameters.kind, MetricField.parse(parameters))
 
-    def ask(self, children: Sequence[Node]) -> JsonObject:  # noqa: ARG002 - the contract's
-        """Ask for the same."""
-        return {self.kind: self.field.ask()}
-
-    def combine(self, parts: Sequence[JsonObject], children: Sequence[Node]) -> JsonObject:  # noqa: ARG002
+    def combine(self, parts: Sequence[JsonObject], children: Sequence[Node]) -> JsonObject:  # noqa: ARG002 - the contract's
         """Take the least, the greatest or the sum."""
         found = [value for part in parts if (value := read_number_or_none(part["value"])) is not None]
         if self.kind == "sum":
@@ -89,31 +95,9 @@ class SingleMetric:
             total = min(found) if self.kind == "min" else max(found)
         return with_strings({"value": write_number(total)}, parts, self.field.format)
 
-    def finish(self, combined: JsonObject, children: Sequence[Node], budget: BucketBudget) -> JsonObject:  # noqa: ARG002
-        """Answer it as it is."""
-        return combined
-
-    def order_value(self, combined: JsonObject, metric: str) -> float:
-        """Answer the value; Elasticsearch takes infinities for the least and greatest of nothing."""
-        self.order_metric(metric)
-        value = read_number_or_none(combined["value"])
-        if value is not None:
-            return value
-        return math.inf if self.kind == "min" else -math.inf
-
-    def order_metric(self, metric: str) -> str:
-        """Answer that the only number needs no name."""
-        if metric not in ("", "value"):
-            raise not_orderable(f"{self.kind}.{metric}")
-        return ""
-
-    def typed_name(self, final: JsonObject) -> str:  # noqa: ARG002
-        """Answer the kind."""
-        return self.kind
-
 
 @dataclass(frozen=True, slots=True)
-class ValueCount:
+class ValueCount(OneNumber, OfOneField):
     """How many values the documents have."""
 
     field: MetricField
@@ -124,80 +108,31 @@ class ValueCount:
         """Read the parameters."""
         return cls(MetricField.parse(parameters))
 
-    def ask(self, children: Sequence[Node]) -> JsonObject:  # noqa: ARG002
-        """Ask for the same."""
-        return {self.kind: self.field.ask()}
-
-    def combine(self, parts: Sequence[JsonObject], children: Sequence[Node]) -> JsonObject:  # noqa: ARG002
+    def combine(self, parts: Sequence[JsonObject], children: Sequence[Node]) -> JsonObject:  # noqa: ARG002 - the contract's
         """Add up."""
         return {"value": sum(read_count(part["value"]) for part in parts)}
 
-    def finish(self, combined: JsonObject, children: Sequence[Node], budget: BucketBudget) -> JsonObject:  # noqa: ARG002
-        """Answer it as it is."""
-        return combined
-
-    def order_value(self, combined: JsonObject, metric: str) -> float:
-        """Answer the count."""
-        self.order_metric(metric)
-        return read_count(combined["value"])
-
-    def order_metric(self, metric: str) -> str:
-        """Answer that the only number needs no name."""
-        if metric not in ("", "value"):
-            raise not_orderable(f"{self.kind}.{metric}")
-        return ""
-
-    def typed_name(self, final: JsonObject) -> str:  # noqa: ARG002
-        """Answer the kind."""
-        return self.kind
-
 
 @dataclass(frozen=True, slots=True)
-class Stats:
+class Stats(SeveralNumbers, OfOneField):
     """Count, least, greatest, average and sum at once; the combinable form of an average."""
 
     field: MetricField
     kind: ClassVar[str] = "stats"
-    METRICS: ClassVar = ("count", "min", "max", "avg", "sum")
+    METRICS: ClassVar = frozenset({"count", "min", "max", "avg", "sum"})
 
     @classmethod
     def parse(cls, parameters: Parameters) -> Stats:
         """Read the parameters."""
         return cls(MetricField.parse(parameters))
 
-    def ask(self, children: Sequence[Node]) -> JsonObject:  # noqa: ARG002
-        """Ask for the same."""
-        return {self.kind: self.field.ask()}
-
-    def combine(self, parts: Sequence[JsonObject], children: Sequence[Node]) -> JsonObject:  # noqa: ARG002
+    def combine(self, parts: Sequence[JsonObject], children: Sequence[Node]) -> JsonObject:  # noqa: ARG002 - the contract's
         """Add up counts and sums; the average follows from them."""
         return with_strings(combined_stats(parts), parts, self.field.format)
 
-    def finish(self, combined: JsonObject, children: Sequence[Node], budget: BucketBudget) -> JsonObject:  # noqa: ARG002
-        """Answer it as it is."""
-        return combined
-
-    def order_value(self, combined: JsonObject, metric: str) -> float:
-        """Answer one of the numbers."""
-        self.order_metric(metric)
-        value = read_number_or_none(combined[metric])
-        if value is not None:
-            return value
-        return {"min": math.inf, "max": -math.inf}.get(metric, math.nan)
-
-    def order_metric(self, metric: str) -> str:
-        """Answer the same name; one must be given."""
-        if metric not in self.METRICS:
-            raise not_orderable(f"{self.kind}.{metric}" if metric else self.kind)
-        return metric
-
-    def typed_name(self, final: JsonObject) -> str:  # noqa: ARG002
-        """Answer the kind."""
-        return self.kind
-
 
 @dataclass(frozen=True, slots=True)
-class Average:
+class Average(OneNumber):
     """The average, asked for as :class:`Stats` because averages of averages mean nothing."""
 
     field: MetricField
@@ -216,28 +151,18 @@ class Average:
         """Combine sums and counts."""
         return Stats(self.field).combine(parts, children)
 
-    def finish(self, combined: JsonObject, children: Sequence[Node], budget: BucketBudget) -> JsonObject:  # noqa: ARG002
+    def finish(self, combined: JsonObject, children: Sequence[Node], budget: BucketBudget) -> JsonObject:  # noqa: ARG002 - the contract's
         """Keep the average alone."""
         final: JsonObject = {"value": combined["avg"]}
         if "avg" + _AS_STRING in combined:
             final["value" + _AS_STRING] = combined["avg" + _AS_STRING]
         return final
 
-    def order_value(self, combined: JsonObject, metric: str) -> float:
-        """Answer the average."""
-        self.order_metric(metric)
-        value = read_number_or_none(combined["avg"])
-        return math.nan if value is None else value
-
     def order_metric(self, metric: str) -> str:
         """Answer what the combinable form calls it."""
         if metric not in ("", "value"):
             raise not_orderable(f"{self.kind}.{metric}")
         return "avg"
-
-    def typed_name(self, final: JsonObject) -> str:  # noqa: ARG002
-        """Answer the kind."""
-        return self.kind
 
 
 def combined_stats(parts: Sequence[JsonObject]) -> JsonObject:
