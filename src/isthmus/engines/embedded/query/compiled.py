@@ -9,6 +9,8 @@ from enum import Enum
 import tantivy
 from tantivy import Occur, Query
 
+from isthmus.engines.embedded.query.scoring import CombinedScore, ConstantScore, Scoring
+
 
 class Extent(Enum):
     """How much of an index a clause matches, as far as it is known without looking."""
@@ -24,13 +26,15 @@ class Compiled:
 
     ``score`` is what every match scores where that is known beforehand, else None. With
     ``extent`` NOTHING or EVERYTHING, ``query`` still is a query that does just that. ``cost`` is about
-    how many documents matching has to look at, None where nobody can tell.
+    how many documents matching has to look at, None where nobody can tell. ``scoring`` tells what an unknown
+    score is made of, where that was to be noted.
     """
 
     query: tantivy.Query
     score: float | None = None
     extent: Extent = Extent.SOMETHING
     cost: int | None = None
+    scoring: Scoring | None = None
 
 
 def everything(score: float = 1.0) -> Compiled:
@@ -72,7 +76,11 @@ def boosted(clause: Compiled, boost: float) -> Compiled:
     if boost == 1.0 or clause.extent is Extent.NOTHING:
         return clause
     score = None if clause.score is None else clause.score * boost
-    return Compiled(Query.boost_query(clause.query, boost), score, clause.extent, clause.cost)
+    query = Query.boost_query(clause.query, boost)
+    if clause.scoring is None:
+        return Compiled(query, score, clause.extent, clause.cost)
+    scoring = CombinedScore(None, (clause.scoring,), factor=boost)
+    return Compiled(query, score, clause.extent, clause.cost, scoring)
 
 
 def all_of(clauses: Sequence[Compiled]) -> Compiled:
@@ -123,4 +131,28 @@ def restricted(clause: Compiled, restriction: Compiled) -> Compiled:
     query = Query.boolean_query(
         [(Occur.Must, clause.query), (Occur.Must, Query.const_score_query(restriction.query, 0.0))]
     )
-    return Compiled(query, clause.score, cost=cost_of_all([clause, restriction]))
+    cost = cost_of_all([clause, restriction])
+    return Compiled(query, clause.score, cost=cost, scoring=combined_score(query, (clause,)))
+
+
+def combined_score(
+    query: tantivy.Query, clauses: Sequence[Compiled], tie_breaker: float | None = None
+) -> CombinedScore | None:
+    """Answer what the score of these clauses together is made of.
+
+    None where that was not to be noted, and where it is not known of one of them.
+    """
+    for clause in clauses:
+        if clause.scoring is not None:
+            break
+    else:
+        return None
+    parts: list[Scoring] = []
+    for clause in clauses:
+        if clause.scoring is not None:
+            parts.append(clause.scoring)
+        elif clause.score is not None:
+            parts.append(ConstantScore(clause.query, clause.score))
+        else:
+            return None
+    return CombinedScore(query, tuple(parts), tie_breaker)

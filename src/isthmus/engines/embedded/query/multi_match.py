@@ -8,7 +8,7 @@ from typing import Final
 from tantivy import Occur, Query
 
 from isthmus.engines.embedded.field_types import ColumnKind
-from isthmus.engines.embedded.query.compiled import Compiled, Extent, boosted, nothing
+from isthmus.engines.embedded.query.compiled import Compiled, Extent, boosted, combined_score, nothing
 from isthmus.engines.embedded.query.compound import best_of
 from isthmus.engines.embedded.query.context import QueryContext, QueryField
 from isthmus.engines.embedded.query.full_text import (
@@ -77,9 +77,8 @@ def compile_multi_match(body: Json, context: QueryContext) -> Compiled:
     if not clauses:
         return nothing()
     if tie_breaker == 1.0 and len(clauses) > 1:
-        return boosted(
-            Compiled(Query.boolean_query([(Occur.Should, clause.query) for clause in clauses])), boost
-        )
+        query = Query.boolean_query([(Occur.Should, clause.query) for clause in clauses])
+        return boosted(Compiled(query, scoring=combined_score(query, clauses)), boost)
     return boosted(best_of(clauses, tie_breaker), boost)
 
 
