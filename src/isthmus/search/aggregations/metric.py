@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from isthmus.exchange import JsonObject
 from isthmus.search.aggregations.contract import BucketBudget, Node, not_orderable
@@ -23,10 +23,12 @@ class Metric:
 
     __slots__ = ()
 
-    @property
-    def kind(self) -> str:
-        """Answer the name under which a request gives it."""
-        raise NotImplementedError
+    if TYPE_CHECKING:
+
+        @property
+        def kind(self) -> str:
+            """Answer the name under which a request gives it: a field of the kind or of its class."""
+            ...
 
     def members(self) -> JsonObject:
         """Answer the parameters as a cluster is asked for them."""
