@@ -19,8 +19,8 @@ def platform_audit(side: Side) -> list[dict[str, Any]]:
     return _read(Path(side.environment.directory) / "logs" / "platform.audit.json")
 
 
-def event(side: Side, action: str, **members: Any) -> dict[str, Any]:
-    """Answer the last line of this event with these members (``__`` for ``.``), waiting for it."""
+def event(side: Side, action: str, telling: str = "", **members: Any) -> dict[str, Any]:
+    """Answer the last line of this event with this text and these members (``__``: ``.``); waits for it."""
     wanted = {name.replace("__", "."): value for name, value in members.items()}
 
     def found() -> dict[str, Any] | None:
@@ -29,12 +29,14 @@ def event(side: Side, action: str, **members: Any) -> dict[str, Any]:
             (
                 line
                 for line in reversed(lines)
-                if line["event.action"] == action and wanted.items() <= line.items()
+                if line["event.action"] == action
+                and wanted.items() <= line.items()
+                and telling in json.dumps(line)
             ),
             None,
         )
 
-    line: dict[str, Any] = until(found, f"an audit line {action} with {wanted}", timeout_seconds=5)
+    line: dict[str, Any] = until(found, f"an audit line {action} with {wanted}", timeout_seconds=15)
     return line
 
 

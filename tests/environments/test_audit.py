@@ -151,7 +151,7 @@ def test_every_change_of_security_has_its_line(local: Side) -> None:
     call("DELETE", f"/_security/user/{name}")
     call("DELETE", f"/_security/role/{name}")
     call("PUT", "/_cluster/settings", {"transient": {"cluster.metadata.note": name}})
-    last = event(local, "update_cluster_settings")
+    last = event(local, "update_cluster_settings", telling="cluster.metadata.note")
     assert last["change"]["settings"]["transient"] == {"cluster.metadata.note": "..."}
     changes = [line for line in node_audit(local) if line["event.type"] == "security_config_change"]
     mine = [
@@ -212,7 +212,8 @@ def test_settings_say_which_events_are_written(local: Side) -> None:
     local.request("GET", "/", None, {"X-Opaque-Id": after})
     event(local, "access_granted", opaque_id=during)
     event(local, "authentication_success", opaque_id=during)
-    assert event(local, "update_cluster_settings")["change"]["settings"]["persistent"] == {switch: "false"}
+    changed = event(local, "update_cluster_settings", telling=switch)
+    assert changed["change"]["settings"]["persistent"] == {switch: "false"}
     text = json.dumps(node_audit(local))
     assert before not in text
     assert after not in text

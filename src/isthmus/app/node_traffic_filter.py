@@ -129,10 +129,11 @@ class FilteredPorts:
         if not self.traffic_filter.may_come_in(port, client):
             connection.close()
             return
-        asks = port is PortKind.REMOTE_CLUSTER and self.traffic_filter.asks_for_callers
+        is_link = port is PortKind.REMOTE_CLUSTER
+        asks = is_link and self.traffic_filter.asks_for_callers
         context = self.make_asking_context() if asks else self.context
         origin = self.traffic_filter.origin(port, client)
-        await self.server.serve_connection(connection, context, application, origin)
+        await self.server.serve_connection(connection, context, application, origin, is_link=is_link)
 
 
 def asking_context(context: ssl.SSLContext, authority: Path) -> ssl.SSLContext:

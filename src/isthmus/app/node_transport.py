@@ -47,7 +47,7 @@ class TransportPort:
             connection.close()
             return
         origin = Origin(None if client is None else str(client), self._admits)
-        await self._server.serve_connection(connection, context, self._application, origin)
+        await self._server.serve_connection(connection, context, self._application, origin, is_link=True)
 
     async def run(self) -> None:
         """Watch the files until cancelled."""

@@ -46,6 +46,10 @@ class AsgiApplication:
         self._limits = limits
         self._buffered = buffered
 
+    def is_of(self, application: HttpApplication) -> bool:
+        """Answer whether this is that application."""
+        return self._application is application
+
     def refuse(self, failure: Failure) -> Response:
         """Answer, in the application's dialect, for bytes that never became a request."""
         return self._application.refuse(failure)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 
 from isthmus.clock import Clock
 from isthmus.errors import Failure
@@ -11,7 +11,7 @@ from isthmus.remotes.protocol import ORIGIN_CLUSTER, REQUEST_ID
 from isthmus.remotes.trace import Trace, begin_trace
 from isthmus.rest.http import HttpApplication, Request, Response
 from isthmus.security.audit import TRANSPORT, Audit, AuditedRequest, Outcome
-from isthmus.security.audit_notes import begin_notes
+from isthmus.security.audit_notes import Notes, begin_notes
 
 
 class AuditedApplication:
@@ -29,16 +29,14 @@ class AuditedApplication:
         trace = begin_trace(request.headers)
         started_seconds = self._clock.monotonic_seconds()
         status: int | None = None
-        # The id that was made for it is the request's own from now on.
-        identified = replace(request, headers={**request.headers, REQUEST_ID: trace.request_id or ""})
         try:
-            response = await self._application.handle(identified)
+            response = await self._application.handle(_identified(request, trace))
             status = response.status
         finally:  # whoever goes away before the answer has still asked
             took_seconds = self._clock.monotonic_seconds() - started_seconds
-            self._audit.request_ended(
-                self._audited(request, trace), notes, Outcome(status, int(took_seconds * 1000))
-            )
+            outcome = Outcome(status, int(took_seconds * 1000))
+            # In the next turn of the loop: the answer leaves first.
+            asyncio.get_running_loop().call_soon(self._ended, request, trace, notes, outcome)
         return response
 
     async def admit(self, head: Request) -> Response | None:
@@ -58,6 +56,9 @@ class AuditedApplication:
         """Tell what the application tells."""
         return self._application.may_be_abandoned(method, path)
 
+    def _ended(self, request: Request, trace: Trace, notes: Notes, outcome: Outcome) -> None:
+        self._audit.request_ended(self._audited(request, trace), notes, outcome)
+
     def _audited(self, request: Request, trace: Trace) -> AuditedRequest:
         headers: Mapping[str, str] = request.headers
         return AuditedRequest(
@@ -73,3 +74,12 @@ class AuditedApplication:
             origin_cluster=headers.get(ORIGIN_CLUSTER) if self._layer == TRANSPORT else None,
             authorization=headers.get("authorization", ""),
         )
+
+
+def _identified(request: Request, trace: Trace) -> Request:
+    """Answer the request with the id that was made for it as its own."""
+    request_id = trace.request_id or ""
+    if request.headers.get(REQUEST_ID) == request_id:
+        return request
+    headers = {**request.headers, REQUEST_ID: request_id}
+    return Request(request.method, request.path, request.parameters, headers, request.body, request.peer)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 import ssl
+from functools import partial
 from typing import Any, Final
 
 from uvicorn.config import Config
@@ -14,6 +15,7 @@ from uvicorn.server import ServerState
 from isthmus.rest.asgi import AsgiApplication
 from isthmus.rest.http import HttpApplication
 from isthmus.rest.limits import BufferedBytes, HttpLimits
+from isthmus.rest.link_protocol import LinkHttpProtocol, LinkServer
 from isthmus.rest.serving_protocol import NodeHttpProtocol, Origin
 
 logger = logging.getLogger(__name__)
@@ -35,6 +37,7 @@ class HttpServer:
         self._limits = limits
         self._buffered = BufferedBytes(limits)
         self._state = ServerState()
+        self._links = LinkServer(limits, self._buffered, self._state.connections, self._state.tasks)
         self._config = _quiet_configuration()
         self._asgi_applications: dict[int, AsgiApplication] = {}
         self._listeners: list[tuple[socket.socket, asyncio.Task[None]]] = []
@@ -53,10 +56,13 @@ class HttpServer:
         tls_context: ssl.SSLContext | None,
         application: HttpApplication,
         origin: Origin = Origin(),  # noqa: B008 - frozen
+        *,
+        is_link: bool = False,
     ) -> None:
         """Take over an accepted connection; return when its TLS handshake is done or has failed.
 
-        Raises nothing: a connection that cannot be served is closed. Used for what the door hands over.
+        ``is_link``: another cluster's node is expected at the other end. Raises nothing: a connection that
+        cannot be served is closed. Used for what the door hands over.
         """
         if self._stopping:
             connection.close()
@@ -64,7 +70,8 @@ class HttpServer:
         self._start_sweeping()
         connection.settimeout(0)
         loop = asyncio.get_running_loop()
-        asgi_application = self._asgi_application(application)
+        general = partial(self._general_protocol, application, origin)
+        make_protocol = partial(self._link_protocol, application, origin) if is_link else general
         deadlines: dict[str, Any] = {}
         if tls_context is not None:
             deadlines = {
@@ -72,36 +79,34 @@ class HttpServer:
                 "ssl_shutdown_timeout": _TLS_SHUTDOWN_SECONDS,
             }
         try:
-            await loop.connect_accepted_socket(
-                lambda: NodeHttpProtocol(self._config, self._state, asgi_application, self._limits, origin),
-                connection,
-                ssl=tls_context,
-                **deadlines,
-            )
+            await loop.connect_accepted_socket(make_protocol, connection, ssl=tls_context, **deadlines)
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
             logger.debug("connection not established", extra={"reason": type(error).__name__})
             connection.close()
 
     def recheck_connections(self) -> int:
         """Drop the connections that their origin does not admit any longer; answer how many those were."""
-        connections = [each for each in self._state.connections if isinstance(each, NodeHttpProtocol)]
-        return sum(connection.abort_if_not_admitted() for connection in connections)
+        return sum(connection.abort_if_not_admitted() for connection in self._connections())
 
     def retire_connections(self, application: HttpApplication) -> None:
         """Close this application's connections, each as soon as it has answered what it is being asked."""
-        asgi_application = self._asgi_applications.get(id(application))
-        for connection in list(self._state.connections):
-            if isinstance(connection, NodeHttpProtocol) and connection.serves(asgi_application):
+        for connection in self._connections():
+            if connection.serves(application):
                 connection.shutdown()
 
     def listen(
-        self, listener: socket.socket, tls_context: ssl.SSLContext | None, application: HttpApplication
+        self,
+        listener: socket.socket,
+        tls_context: ssl.SSLContext | None,
+        application: HttpApplication,
+        *,
+        is_link: bool = False,
     ) -> None:
         """Accept on a socket that is bound and listening (TCP or Unix); it is closed by :meth:`stop`."""
         listener.settimeout(0)
         self._start_sweeping()
         accepting = asyncio.get_running_loop().create_task(
-            self._accept(listener, tls_context, application), name="http accept"
+            self._accept(listener, tls_context, application, is_link=is_link), name="http accept"
         )
         self._listeners.append((listener, accepting))
 
@@ -116,7 +121,7 @@ class HttpServer:
             await asyncio.gather(accepting, return_exceptions=True)
             listener.close()
         self._listeners.clear()
-        for connection in list(self._state.connections):
+        for connection in self._connections():
             connection.shutdown()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_seconds
@@ -136,14 +141,27 @@ class HttpServer:
 
     async def _until_closed(self) -> None:
         """Give answers already written a moment to leave, then abort what is still open."""
-        for connection in list(self._state.connections):
+        for connection in self._connections():
             connection.transport.close()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _TLS_SHUTDOWN_SECONDS
         while self._state.connections and loop.time() < deadline:  # noqa: ASYNC110 - uvicorn keeps a plain set
             await asyncio.sleep(0.01)
-        for connection in list(self._state.connections):
+        for connection in self._connections():
             connection.transport.abort()
+
+    def _connections(self) -> list[NodeHttpProtocol | LinkHttpProtocol]:
+        """Answer the open connections: uvicorn's set of them may hold kinds of its own."""
+        kinds = (NodeHttpProtocol, LinkHttpProtocol)
+        return [each for each in self._state.connections if isinstance(each, kinds)]
+
+    def _general_protocol(self, application: HttpApplication, origin: Origin) -> NodeHttpProtocol:
+        asgi_application = self._asgi_application(application)
+        return NodeHttpProtocol(self._config, self._state, asgi_application, self._limits, origin)
+
+    def _link_protocol(self, application: HttpApplication, origin: Origin) -> LinkHttpProtocol:
+        general = partial(self._general_protocol, application, origin)
+        return LinkHttpProtocol(application, origin, self._links, general)
 
     def _asgi_application(self, application: HttpApplication) -> AsgiApplication:
         known = self._asgi_applications.get(id(application))
@@ -153,7 +171,12 @@ class HttpServer:
         return known
 
     async def _accept(
-        self, listener: socket.socket, tls_context: ssl.SSLContext | None, application: HttpApplication
+        self,
+        listener: socket.socket,
+        tls_context: ssl.SSLContext | None,
+        application: HttpApplication,
+        *,
+        is_link: bool,
     ) -> None:
         loop = asyncio.get_running_loop()
         while True:
@@ -166,7 +189,9 @@ class HttpServer:
             if len(self._handshakes) >= self._limits.max_connections:
                 connection.close()
                 continue
-            establishing = loop.create_task(self.serve_connection(connection, tls_context, application))
+            establishing = loop.create_task(
+                self.serve_connection(connection, tls_context, application, is_link=is_link)
+            )
             self._handshakes.add(establishing)
             establishing.add_done_callback(self._handshakes.discard)
 
@@ -179,9 +204,8 @@ class HttpServer:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             now = loop.time()
-            for connection in list(self._state.connections):
-                if isinstance(connection, NodeHttpProtocol):
-                    connection.close_if_too_slow(now)
+            for connection in self._connections():
+                connection.close_if_too_slow(now)
 
 
 def _quiet_configuration() -> Config:

@@ -21,7 +21,7 @@ from uvicorn.server import ServerState
 from isthmus.errors import Failure
 from isthmus.remotes.certificate_chain import verified_chain
 from isthmus.rest.asgi import AsgiApplication, Fields, plain_answer
-from isthmus.rest.http import Peer
+from isthmus.rest.http import HttpApplication, Peer
 from isthmus.rest.limits import (
     HttpLimits,
     header_too_large,
@@ -238,9 +238,9 @@ class NodeHttpProtocol(HttpToolsProtocol):
             self._deaf = True
             self.transport.close()
 
-    def serves(self, application: AsgiApplication | None) -> bool:
+    def serves(self, application: HttpApplication) -> bool:
         """Answer whether this connection is one of that application's."""
-        return self._application is application
+        return self._application.is_of(application)
 
     def abort_if_not_admitted(self) -> bool:
         """Drop the connection at once if it may not be any more; answer whether that was so."""

@@ -78,6 +78,7 @@ async def test_a_request_has_one_id(given: str | None, kept: bool) -> None:
     audited = AuditedApplication(application, Audit(sink, {}, SystemClock()), REST, SystemClock())
     headers = {} if given is None else {REQUEST_ID: given}
     await audited.handle(Request("GET", "/logs/_search", headers=headers))
+    await asyncio.sleep(0)  # lines are made once the answer is on its way
     ids = {*application.seen, *(line["request.id"] for line in sink.lines)}
     assert len(ids) == 1
     assert (ids == {given}) is kept

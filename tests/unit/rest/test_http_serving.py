@@ -135,7 +135,8 @@ class Connection:
 class Running:
     """A server on loopback, with and without TLS."""
 
-    def __init__(self, limits: HttpLimits, authority: trustme.CA) -> None:
+    def __init__(self, limits: HttpLimits, authority: trustme.CA, *, is_link: bool) -> None:
+        self.is_link = is_link
         self.server = HttpServer(limits)
         self.application = Echo()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -151,8 +152,8 @@ class Running:
         self.connections: list[Connection] = []
 
     def start(self) -> None:
-        self.server.listen(self.plain, None, self.application)
-        self.server.listen(self.secure, self.context, self.application)
+        self.server.listen(self.plain, None, self.application, is_link=self.is_link)
+        self.server.listen(self.secure, self.context, self.application, is_link=self.is_link)
 
     async def connect(self, *, secure: bool = False) -> Connection:
         streams = await asyncio.open_connection(
@@ -184,13 +185,15 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-@pytest_asyncio.fixture
-async def start(authority: trustme.CA) -> AsyncIterator[Callable[[HttpLimits], Running]]:
+@pytest_asyncio.fixture(params=[False, True], ids=["for everybody", "for other nodes"])
+async def start(
+    authority: trustme.CA, request: pytest.FixtureRequest
+) -> AsyncIterator[Callable[[HttpLimits], Running]]:
     """Give a function that starts servers; they are stopped in the end."""
     started: list[Running] = []
 
     def start_one(limits: HttpLimits) -> Running:
-        one = Running(limits, authority)
+        one = Running(limits, authority, is_link=request.param)
         one.start()
         started.append(one)
         return one
