@@ -28,6 +28,7 @@ from isthmus.app import node_memory
 from isthmus.app.node_audit import open_audit
 from isthmus.app.node_logging import log_as_json
 from isthmus.app.node_routes import NodeParts, build_data_api
+from isthmus.app.node_searches import open_searches
 from isthmus.app.node_signing import build_signing
 from isthmus.app.node_traffic_filter import FilteredPorts, NodeTrafficFilter, asking_context
 from isthmus.app.node_transport import TransportPort
@@ -53,6 +54,7 @@ from isthmus.rest.remote.gates import CertificateGate, KeyGate
 from isthmus.rest.remote.interface import RemoteInterface
 from isthmus.rest.serving import HttpServer
 from isthmus.security.audit import REST, TRANSPORT
+from isthmus.security.audit_connections import ConnectionAudit
 from isthmus.security.keystore import Keystore
 from isthmus.security.platform_caller import PlatformCaller
 from isthmus.security.secret import Secret
@@ -177,16 +179,18 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
     )
     await cluster_settings.load()
     await stack.enter_async_context(_in_background(remotes.run(), "remotes"))
+    searches = await open_searches(engine, remotes, cluster_settings, database, stack)
     server = HttpServer()
     stack.push_async_callback(server.stop, _STOP_TIMEOUT_SECONDS)
-    traffic_filter = NodeTrafficFilter(DeploymentLayout(settings.directory).traffic_filter)
+    refusals = ConnectionAudit(audit, clock)
+    traffic_filter = NodeTrafficFilter(DeploymentLayout(settings.directory).traffic_filter, refusals)
     watching = traffic_filter.run(server.recheck_connections)
     await stack.enter_async_context(_in_background(watching, "traffic filter"))
     transport_gate = CertificateGate(transport_security, SqlSecurityRecords(database))
     transport_interface = AuditedApplication(
-        RemoteInterface(transport_gate, engine, identity), audit, TRANSPORT, clock
+        RemoteInterface(transport_gate, engine, identity, running=searches.running), audit, TRANSPORT, clock
     )
-    transport = TransportPort(transport_security, server, transport_interface, remotes)
+    transport = TransportPort(transport_security, server, transport_interface, remotes, refusals)
     await stack.enter_async_context(_in_background(transport.run(), "transport trust"))
     data_api = build_data_api(
         NodeParts(
@@ -197,6 +201,7 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
             identity=identity,
             clock=clock,
             doctor=Doctor(cluster_settings, keystore, links),
+            searches=searches,
         )
     )
     tls_context = following_server_context(settings.proxy_certificate_path, settings.proxy_key_path)
@@ -206,7 +211,9 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
         data=AuditedApplication(data_api, audit, REST, clock),
         platform=AuditedApplication(data_api.for_callers_of(PlatformCaller()), audit, REST, clock),
         remote=AuditedApplication(
-            RemoteInterface(KeyGate(security.authenticator, signatures), engine, identity),
+            RemoteInterface(
+                KeyGate(security.authenticator, signatures), engine, identity, running=searches.running
+            ),
             audit,
             TRANSPORT,
             clock,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from isthmus.app.node_searches import NodeSearches
 from isthmus.clock import Clock
 from isthmus.doctor.doctor import Doctor
 from isthmus.exchange import Engine
@@ -12,6 +13,7 @@ from isthmus.remotes.records import NodeIdentity
 from isthmus.remotes.registry import Remotes
 from isthmus.rest.elasticsearch import (
     aliases,
+    async_search,
     bulk,
     cat,
     cluster,
@@ -38,12 +40,12 @@ from isthmus.rest.elasticsearch import (
     security_roles,
     security_users,
     stats,
+    tasks,
     validate_query,
 )
 from isthmus.rest.elasticsearch.api import DataApi
 from isthmus.rest.elasticsearch.call import ElasticsearchRouter
 from isthmus.rest.routing import Router
-from isthmus.search.coordinator import SearchCoordinator
 from isthmus.security.service import Security
 
 
@@ -58,6 +60,7 @@ class NodeParts:
     identity: NodeIdentity
     clock: Clock
     doctor: Doctor
+    searches: NodeSearches
 
 
 def build_data_api(parts: NodeParts) -> DataApi:
@@ -92,7 +95,9 @@ def build_data_api(parts: NodeParts) -> DataApi:
     security_privileges.register(router)
     security_roles.register(router, security.roles)
     security_users.register(router, security.users)
-    search.register(router, SearchCoordinator(engine, remotes))
+    search.register(router, parts.searches.coordinator, parts.searches.running)
+    async_search.register(router, parts.searches.submitted)
+    tasks.register(router, parts.searches.running, identity)
     cluster_settings.register(router, parts.cluster_settings, remotes)
     remote_info.register(router, remotes)
     remote_privileges.register(router, remotes)

@@ -16,7 +16,13 @@ from isthmus.names import ClusterAlias
 from isthmus.remotes.flat_settings import FlatSettings, SettingsUpdate, SettingValue, updated
 from isthmus.remotes.known_settings import ACTED_ON, DESTRUCTIVE_REQUIRES_NAME
 from isthmus.remotes.records import ClusterSettingsRecords, SettingsObserver
+from isthmus.remotes.search_settings import (
+    ALLOW_PARTIAL_RESULTS,
+    MAXIMUM_ASYNC_RESPONSE_SIZE,
+    read_size_bytes,
+)
 from isthmus.remotes.settings import RemoteSettings, check_update, remotes_of
+from isthmus.remotes.static_settings import StaticSettings
 
 logger = logging.getLogger(__name__)
 
@@ -39,12 +45,27 @@ class ClusterSettings:
         key = DESTRUCTIVE_REQUIRES_NAME
         return self.effective.get(key, ACTED_ON[key]) == "true"
 
-    def after(self, persistent: SettingsUpdate, transient: SettingsUpdate) -> ClusterSettings:
+    @property
+    def allows_partial_results(self) -> bool:
+        """Tell whether an answer may be partial where a search does not say. Asked by every search."""
+        return self._value(ALLOW_PARTIAL_RESULTS) == "true"
+
+    @property
+    def maximum_async_response_bytes(self) -> int:
+        """How large the response of a submitted search may be that is to be kept."""
+        return read_size_bytes(MAXIMUM_ASYNC_RESPONSE_SIZE, self._value(MAXIMUM_ASYNC_RESPONSE_SIZE))
+
+    def _value(self, key: str) -> SettingValue:
+        return self.transient.get(key) or self.persistent.get(key) or ACTED_ON[key]
+
+    def after(
+        self, persistent: SettingsUpdate, transient: SettingsUpdate, static: StaticSettings | None = None
+    ) -> ClusterSettings:
         """Answer the settings after an update; raises a 400 failure and changes nothing otherwise."""
         check_update(transient, "transient")
         check_update(persistent, "persistent")
         following = ClusterSettings(updated(self.persistent, persistent), updated(self.transient, transient))
-        remotes_of(following.effective)
+        remotes_of(following.effective, static or StaticSettings())
         return following
 
 
@@ -52,7 +73,8 @@ class ClusterSettingsService:
     """Holds the current settings and tells the followers of each change.
 
     ``follower`` is called with the enabled remotes after every change and once after loading;
-    ``observers`` before it, with all effective settings.
+    ``observers`` before it, with all effective settings. ``static`` is what aliases have where these
+    settings are silent.
     """
 
     def __init__(
@@ -60,12 +82,19 @@ class ClusterSettingsService:
         records: ClusterSettingsRecords,
         follower: Callable[[Mapping[ClusterAlias, RemoteSettings]], None],
         observers: Sequence[SettingsObserver] = (),
+        static: StaticSettings | None = None,
     ) -> None:
+        self.static = static or StaticSettings()
         self._observers = observers
         self._records = records
         self._follower = follower
         self._lock = asyncio.Lock()
         self._settings = ClusterSettings()
+
+    @property
+    def remotes(self) -> dict[ClusterAlias, RemoteSettings]:
+        """Every enabled remote as it is now; raises a 400 failure where what is stored is not valid."""
+        return remotes_of(self._settings.effective, self.static)
 
     @property
     def current(self) -> ClusterSettings:
@@ -81,7 +110,7 @@ class ClusterSettingsService:
         async with self._lock:
             self._settings = ClusterSettings(persistent=await self._records.load())
             try:
-                remotes = remotes_of(self._settings.effective)
+                remotes = self.remotes
             except Failure as failure:
                 logger.error("stored remote cluster settings are not valid", extra={"reason": failure.reason})  # noqa: TRY400 - the reason says it all
                 remotes = {}
@@ -95,7 +124,7 @@ class ClusterSettingsService:
         Raises a 400 failure that names the first setting which cannot be.
         """
         async with self._lock:
-            following = self._settings.after(persistent, transient)
+            following = self._settings.after(persistent, transient, self.static)
             for observer in self._observers:
                 observer.check(following.effective)
             if following.persistent != self._settings.persistent:
@@ -103,7 +132,7 @@ class ClusterSettingsService:
                 await asyncio.shield(self._save(following))
             self._settings = following
             self._tell_observers()
-            self._follower(remotes_of(following.effective))
+            self._follower(self.remotes)
             return following
 
     def _tell_observers(self) -> None:

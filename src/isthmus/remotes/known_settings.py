@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from isthmus.remotes.search_settings import SEARCH_SETTINGS
+
 #: kept and answered, without effect on one node -> default
 KEPT_WITHOUT_EFFECT: Final = {
     "cluster.routing.allocation.enable": "all",
@@ -22,7 +24,7 @@ KEPT_WITHOUT_EFFECT: Final = {
 
 DESTRUCTIVE_REQUIRES_NAME: Final = "action.destructive_requires_name"
 #: acted on by the data API -> default
-ACTED_ON: Final = {DESTRUCTIVE_REQUIRES_NAME: "true"}
+ACTED_ON: Final = {DESTRUCTIVE_REQUIRES_NAME: "true", **SEARCH_SETTINGS}
 
 #: free-form notes of the operator, as in Elasticsearch
 METADATA_PREFIX: Final = "cluster.metadata."

@@ -1,9 +1,8 @@
 """Every ``cluster.remote.*`` setting: names, defaults, validation with Elasticsearch's messages.
 
 Pure. Secrets are never here: an alias's cross-cluster key lives in the keystore under
-:func:`credentials_name`. Mode *sniff* is parsed and validated like mode *proxy*, and then refused: sniffing
-needs the remote's publish addresses to be reachable, which no managed platform offers (Elastic Cloud and
-Elastic Cloud Enterprise support proxy mode only; so does Isthmus).
+:func:`credentials_name`. What aliases have where their settings are silent, and what cannot change while a
+node runs, is in :mod:`isthmus.remotes.static_settings`.
 """
 
 from __future__ import annotations
@@ -14,11 +13,13 @@ from typing import Any, Final
 
 from isthmus.errors import illegal_argument
 from isthmus.names import ClusterAlias, parse_cluster_alias
-from isthmus.remotes.address import HostAndPort
+from isthmus.remotes.connection_modes import DEFAULT_PROXY_SOCKET_CONNECTIONS, ProxyMode, SniffMode
 from isthmus.remotes.flat_settings import FlatSettings, SettingsUpdate, SettingValue
 from isthmus.remotes.known_settings import ACTED_ON, KEPT_WITHOUT_EFFECT, METADATA_PREFIX
+from isthmus.remotes.search_settings import MAXIMUM_ASYNC_RESPONSE_SIZE, read_size_bytes
 from isthmus.remotes.setting_values import (
     Compression,
+    CompressionScheme,
     ConnectionMode,
     read_address,
     read_addresses,
@@ -38,6 +39,16 @@ from isthmus.remotes.signing_settings import (
     signing_files_or_none,
     unsupported_store,
 )
+from isthmus.remotes.static_settings import (
+    COMPRESS,
+    COMPRESSION_SCHEME,
+    CONNECTIONS_PER_CLUSTER,
+    PING_SCHEDULE,
+    STATIC_DEFAULTS,
+    StaticSettings,
+    is_static,
+)
+from isthmus.remotes.tls_failures import Destination
 from isthmus.security.audit_settings import DEFAULTS as AUDIT_DEFAULTS
 from isthmus.security.audit_settings import (
     check_audit_setting,
@@ -50,48 +61,36 @@ CREDENTIALS: Final = "credentials"
 NEXT_CREDENTIALS: Final = "credentials.next"
 #: default of Elasticsearch since 8.15
 DEFAULT_SKIP_UNAVAILABLE: Final = True
-#: default of Elasticsearch; here it is the most connections, not the number kept open
-DEFAULT_PROXY_SOCKET_CONNECTIONS: Final = 18
-DEFAULT_INITIAL_CONNECT_TIMEOUT_SECONDS: Final = 30.0
-
-#: settings that exist in Elasticsearch, belong to the node's file and cannot change while it runs
-STATIC_SETTINGS: Final = {
-    "cluster.remote.initial_connect_timeout": "30s",
-    "cluster.remote.connections_per_cluster": "3",
-    "cluster.remote.node.attr": "",
-}
+_NO_STATIC_SETTINGS: Final = StaticSettings()
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteSettings:
-    """One enabled alias in proxy mode: complete and valid.
-
-    ``ping_interval_seconds`` None leaves the interval to the link. ``server_name`` "" means the
-    host of the address.
-    """
+    """One enabled alias: complete and valid. ``ping_interval_seconds`` None leaves the interval to the link."""
 
     alias: ClusterAlias
-    proxy_address: HostAndPort
-    server_name: str = ""
-    proxy_socket_connections: int = DEFAULT_PROXY_SOCKET_CONNECTIONS
+    mode: ProxyMode | SniffMode
     skip_unavailable: bool = DEFAULT_SKIP_UNAVAILABLE
-    compression: Compression = Compression.INDEXING_DATA
+    compression: Compression = _NO_STATIC_SETTINGS.compression
+    compression_scheme: CompressionScheme = _NO_STATIC_SETTINGS.compression_scheme
     ping_interval_seconds: float | None = None
-    initial_connect_timeout_seconds: float = DEFAULT_INITIAL_CONNECT_TIMEOUT_SECONDS
+    initial_connect_timeout_seconds: float = _NO_STATIC_SETTINGS.initial_connect_timeout_seconds
     signing: SigningFiles | None = None
 
     @property
-    def expected_name(self) -> str:
-        """The name that the server's certificate must hold."""
-        return self.server_name or self.proxy_address.host
+    def destination(self) -> Destination:
+        """Where the first connection goes: the proxy address, or the first seed."""
+        return self.mode.destination(self.alias)
 
     def connects_like(self, other: RemoteSettings) -> bool:
-        """Tell whether connections opened for ``other`` can stay: only ``skip_unavailable`` may differ."""
-        mine = (self.proxy_address, self.server_name, self.proxy_socket_connections, self.compression)
-        theirs = (other.proxy_address, other.server_name, other.proxy_socket_connections, other.compression)
+        """Tell whether connections opened for ``other`` can stay: they lead where these settings want them.
+
+        Everything else is taken over by a link as it is: how long it may be quiet, how bodies are compressed,
+        how many connections there may be.
+        """
         if self.signing != other.signing:  # a link that was refused for its signature tries again at once
             return False
-        return mine == theirs and self.ping_interval_seconds == other.ping_interval_seconds
+        return self.mode.connects_like(other.mode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +105,9 @@ class _AliasSetting:
 _ALIAS_SETTINGS: Final[Mapping[str, _AliasSetting]] = {
     "mode": _AliasSetting(read_mode),
     "skip_unavailable": _AliasSetting(read_boolean, needs_enabled=True),
-    "transport.compress": _AliasSetting(read_compression, needs_enabled=True),
-    "transport.compression_scheme": _AliasSetting(read_compression_scheme, needs_enabled=True),
-    "transport.ping_schedule": _AliasSetting(read_interval_seconds, needs_enabled=True),
+    COMPRESS: _AliasSetting(read_compression, needs_enabled=True),
+    COMPRESSION_SCHEME: _AliasSetting(read_compression_scheme, needs_enabled=True),
+    PING_SCHEDULE: _AliasSetting(read_interval_seconds, needs_enabled=True),
     "seeds": _AliasSetting(read_addresses, ConnectionMode.SNIFF),
     "node_connections": _AliasSetting(read_connections, ConnectionMode.SNIFF),
     "proxy": _AliasSetting(read_address, ConnectionMode.SNIFF),
@@ -144,7 +143,9 @@ def check_update(update: SettingsUpdate, kind: str) -> None:
             check_audit_setting(key, value, kind)
             continue
         _check_key(key, kind)
-        if value is not None and key in ACTED_ON:
+        if value is not None and key == MAXIMUM_ASYNC_RESPONSE_SIZE:
+            read_size_bytes(key, value)
+        elif value is not None and key in ACTED_ON:
             read_boolean(key, value)
         elif value is not None and key in SIGNATURE_TRUST_SETTINGS:
             SIGNATURE_TRUST_SETTINGS[key](key, value)
@@ -153,7 +154,9 @@ def check_update(update: SettingsUpdate, kind: str) -> None:
             _ALIAS_SETTINGS[name].read(key, value)
 
 
-def remotes_of(settings: FlatSettings) -> dict[ClusterAlias, RemoteSettings]:
+def remotes_of(
+    settings: FlatSettings, static: StaticSettings = _NO_STATIC_SETTINGS
+) -> dict[ClusterAlias, RemoteSettings]:
     """Answer every enabled remote of the effective settings (transient already over persistent).
 
     Raises ``illegal_argument_exception`` (400) where settings contradict each other. Keys must
@@ -167,39 +170,50 @@ def remotes_of(settings: FlatSettings) -> dict[ClusterAlias, RemoteSettings]:
                 by_alias.setdefault(alias, {})[name] = value
     remotes = {}
     for alias, values in sorted(by_alias.items()):
-        remote = _remote_or_none(alias, values)
+        remote = _remote_or_none(alias, values, static)
         if remote is not None:
             remotes[remote.alias] = remote
     return remotes
 
 
-def defaults_of(settings: FlatSettings) -> dict[str, SettingValue]:
+def defaults_of(
+    settings: FlatSettings, static: StaticSettings = _NO_STATIC_SETTINGS
+) -> dict[str, SettingValue]:
     """Answer the value of every setting that these leave open (``include_defaults``)."""
+    of_node: dict[str, SettingValue] = {**STATIC_DEFAULTS, **static.given}
     defaults: dict[str, SettingValue] = {
-        **STATIC_SETTINGS,
+        **of_node,
         **ACTED_ON,
         **AUDIT_DEFAULTS,
         **KEPT_WITHOUT_EFFECT,
-        "transport.compress": Compression.INDEXING_DATA.value,
-        "transport.compression_scheme": "lz4",
-        "transport.ping_schedule": "-1",
         DIAGNOSE: "true",
     }
-    for alias in remotes_of(settings):
-        defaults |= {
-            f"{PREFIX}{alias}.skip_unavailable": "true" if DEFAULT_SKIP_UNAVAILABLE else "false",
-            f"{PREFIX}{alias}.proxy_socket_connections": str(DEFAULT_PROXY_SOCKET_CONNECTIONS),
-            f"{PREFIX}{alias}.server_name": "",
-            f"{PREFIX}{alias}.transport.compress": Compression.INDEXING_DATA.value,
-            f"{PREFIX}{alias}.transport.compression_scheme": "lz4",
-            f"{PREFIX}{alias}.transport.ping_schedule": "-1",
-        }
+    for alias, remote in remotes_of(settings, static).items():
+        for name, default in alias_defaults(remote.mode, of_node).items():
+            defaults[f"{PREFIX}{alias}.{name}"] = default
     return {key: value for key, value in defaults.items() if key not in settings}
+
+
+def alias_defaults(mode: ProxyMode | SniffMode, of_node: FlatSettings) -> dict[str, SettingValue]:
+    """Answer what each setting of an alias in this mode is where it is not set, by name.
+
+    ``of_node``: what the node's static settings are. Settings without a default are not among them.
+    """
+    of_mode: dict[str, SettingValue] = (
+        {"mode": ConnectionMode.SNIFF.value, "node_connections": of_node[CONNECTIONS_PER_CLUSTER], "proxy": ""}
+        if isinstance(mode, SniffMode)
+        else {"proxy_socket_connections": str(DEFAULT_PROXY_SOCKET_CONNECTIONS), "server_name": ""}
+    )
+    return {
+        **of_mode,
+        "skip_unavailable": "true" if DEFAULT_SKIP_UNAVAILABLE else "false",
+        **{name: of_node[name] for name in (COMPRESS, COMPRESSION_SCHEME, PING_SCHEDULE)},
+    }
 
 
 def _is_subtree(key: str) -> bool:
     """Tell ``cluster``, ``cluster.remote``, ``cluster.remote.<alias>`` and ``….transport``."""
-    if key in ("action", "cluster", "cluster.remote", METADATA_PREFIX.removesuffix(".")):
+    if key in ("action", "search", "cluster", "cluster.remote", METADATA_PREFIX.removesuffix(".")):
         return True
     if is_above_audit_settings(key):
         return True
@@ -212,7 +226,7 @@ def _check_key(key: str, kind: str) -> None:
         return
     if key.startswith(METADATA_PREFIX) and key != METADATA_PREFIX:
         return
-    if key in STATIC_SETTINGS:
+    if is_static(key):
         raise illegal_argument(f"{kind} setting [{key}], not dynamically updateable")
     if not key.startswith(PREFIX):
         raise illegal_argument(f"{kind} setting [{key[:500]}], not recognized")
@@ -241,7 +255,9 @@ def _split(key: str) -> tuple[str, str]:
     return alias, name
 
 
-def _remote_or_none(alias: str, values: Mapping[str, SettingValue]) -> RemoteSettings | None:
+def _remote_or_none(
+    alias: str, values: Mapping[str, SettingValue], static: StaticSettings
+) -> RemoteSettings | None:
     prefix = f"{PREFIX}{alias}."
     read = {name: _ALIAS_SETTINGS[name].read(prefix + name, value) for name, value in values.items()}
     mode: ConnectionMode = read.get("mode", ConnectionMode.SNIFF)
@@ -260,19 +276,30 @@ def _remote_or_none(alias: str, values: Mapping[str, SettingValue]) -> RemoteSet
                     f"Cannot configure setting [{prefix}{name}] if remote cluster is not enabled."
                 )
         return None
-    if mode is ConnectionMode.SNIFF:
-        raise illegal_argument(
-            f"[{prefix}mode] [sniff] is not supported on this platform: use mode [proxy] with"
-            f" [{prefix}proxy_address] and, where the certificate's name differs from the address,"
-            f" [{prefix}server_name]"
-        )
     return RemoteSettings(
         alias=ClusterAlias(alias),
-        proxy_address=read["proxy_address"],
-        server_name=read.get("server_name", ""),
-        proxy_socket_connections=read.get("proxy_socket_connections", DEFAULT_PROXY_SOCKET_CONNECTIONS),
+        mode=_proxy_mode(read) if mode is ConnectionMode.PROXY else _sniff_mode(read, static),
         skip_unavailable=read.get("skip_unavailable", DEFAULT_SKIP_UNAVAILABLE),
-        compression=read.get("transport.compress", Compression.INDEXING_DATA),
-        ping_interval_seconds=read.get("transport.ping_schedule"),
+        compression=read.get(COMPRESS, static.compression),
+        compression_scheme=read.get(COMPRESSION_SCHEME, static.compression_scheme),
+        ping_interval_seconds=read.get(PING_SCHEDULE, static.ping_interval_seconds),
+        initial_connect_timeout_seconds=static.initial_connect_timeout_seconds,
         signing=signing,
+    )
+
+
+def _proxy_mode(read: Mapping[str, Any]) -> ProxyMode:
+    return ProxyMode(
+        address=read["proxy_address"],
+        server_name=read.get("server_name", ""),
+        socket_connections=read.get("proxy_socket_connections", DEFAULT_PROXY_SOCKET_CONNECTIONS),
+    )
+
+
+def _sniff_mode(read: Mapping[str, Any], static: StaticSettings) -> SniffMode:
+    return SniffMode(
+        seeds=read["seeds"],
+        node_connections=read.get("node_connections", static.connections_per_cluster),
+        proxy=read.get("proxy"),
+        node_attribute=static.node_attribute,
     )

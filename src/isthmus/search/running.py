@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Final, Protocol
@@ -17,10 +18,14 @@ from isthmus.errors import Failure, FailureKind
 from isthmus.remotes.trace import Trace, current_trace
 
 SEARCH_ACTION: Final = "indices:data/read/search"
+MULTI_SEARCH_ACTION: Final = "indices:data/read/msearch"
 ASYNC_SEARCH_ACTION: Final = "indices:data/read/async_search/submit"
 
 #: what Elasticsearch says of a task that somebody cancelled by ``_tasks``
 BY_USER_REQUEST: Final = "by user request"
+
+
+_PARENT: Final[ContextVar[RunningTask | None]] = ContextVar("parent task", default=None)
 
 
 class Described(Protocol):
@@ -45,6 +50,8 @@ class RunningTask:
     started_nanoseconds: int
     trace: Trace
     work: asyncio.Task[object] | None
+    #: what it is a part of
+    parent: RunningTask | None = None
     cancelled_because: str | None = None
     _ended: list[asyncio.Future[None]] = field(default_factory=list)
 
@@ -97,8 +104,15 @@ class RunningTasks:
             time.monotonic_ns(),
             current_trace(),
             asyncio.current_task() if cancellable else None,
+            _PARENT.get(),
         )
         self._tasks[task.number] = task
+        return task
+
+    def begin_parent(self, action: str) -> RunningTask:
+        """Do what :meth:`begin` does; what the current asyncio task begins from now on is a part of it."""
+        task = self.begin(action)
+        _PARENT.set(task)
         return task
 
     def end(self, task: RunningTask) -> None:

@@ -42,12 +42,17 @@ def node_object(identity: NodeIdentity, *, with_http: bool) -> dict[str, Any]:
     return shown
 
 
+def selects_node(selector: str, identity: NodeIdentity) -> bool:
+    """Tell whether a comma-separated list of nodes has this one in it."""
+    names = {identity.node_id, identity.node_name, *_SELECTORS}
+    return any(name in names for name in selector.split(","))
+
+
 def register(router: ElasticsearchRouter, identity: NodeIdentity) -> None:
     """Serve ``_nodes`` with what clients sniff for: the address of the data API."""
 
     def selects_this_node(selector: str) -> bool:
-        names = {identity.node_id, identity.node_name, *_SELECTORS}
-        return any(name in names for name in selector.split(","))
+        return selects_node(selector, identity)
 
     def require_metrics(text: str) -> None:
         for metric in text.split(","):

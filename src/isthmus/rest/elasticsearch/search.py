@@ -10,10 +10,11 @@ from isthmus.rest.elasticsearch.search_rendering import count_object
 from isthmus.rest.elasticsearch.search_warnings import warnings_of
 from isthmus.rest.http import Response, json_response
 from isthmus.search.progress import is_partial
+from isthmus.search.running import RunningTasks
 
 
-def register(router: ElasticsearchRouter, searcher: Searcher) -> None:
-    """Serve everything that searches."""
+def register(router: ElasticsearchRouter, searcher: Searcher, running: RunningTasks | None = None) -> None:
+    """Serve everything that searches; ``running`` is where several searches in one are seen as one task."""
 
     async def search(call: Call) -> Response:
         expressions = expressions_of(call.path.get("index"))
@@ -29,7 +30,7 @@ def register(router: ElasticsearchRouter, searcher: Searcher) -> None:
         body = count_object(answer)
         return json_response(body, headers=warnings_of(body) if is_partial(answer) else ())
 
-    multi_search = MultiSearch(searcher).handle
+    multi_search = MultiSearch(searcher, running or RunningTasks()).handle
     for prefix in ("", "/{index}"):
         router.add("GET POST", f"{prefix}/_search", search, SEARCH_PARAMETERS)
         router.add("GET POST", f"{prefix}/_msearch", multi_search, MULTI_SEARCH_PARAMETERS)

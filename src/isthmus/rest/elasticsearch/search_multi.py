@@ -21,6 +21,7 @@ from isthmus.rest.elasticsearch.search_parameters import (
 from isthmus.rest.elasticsearch.search_values import text_list, unknown_key
 from isthmus.rest.elasticsearch.search_warnings import warnings_of_many
 from isthmus.rest.http import Response, integer_parameter, json_response, parse_json
+from isthmus.search.running import MULTI_SEARCH_ACTION, RunningTasks
 from isthmus.security.principal import Principal
 
 #: Elasticsearch's default for one node whose search pool has this many threads or more
@@ -50,9 +51,25 @@ class MultiSearch:
     """Answers ``_msearch`` requests."""
 
     searcher: Searcher
+    running: RunningTasks
 
     async def handle(self, call: Call) -> Response:
-        """Answer every search; one that fails has its error in its place, and the status is 200."""
+        """Answer every search; one that fails has its error in its place, and the status is 200.
+
+        Raises a 400 failure where all of it was cancelled.
+        """
+        task = self.running.begin_parent(MULTI_SEARCH_ACTION)
+        try:
+            return await self._handle(call)
+        except asyncio.CancelledError:
+            cancellation = task.cancellation()
+            if cancellation is None:
+                raise
+            raise cancellation from None
+        finally:
+            self.running.end(task)
+
+    async def _handle(self, call: Call) -> Response:
         started = time.monotonic()
         questions = list(questions_of(call.path.get("index"), call.parameters, call.request.body))
         at_once = integer_parameter(call.parameters, "max_concurrent_searches", _DEFAULT_CONCURRENT_SEARCHES)

@@ -1,0 +1,61 @@
+"""Everything of a node that searches: one list of what runs, whoever asked for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+
+from isthmus.clock import SystemClock
+from isthmus.exchange import Engine
+from isthmus.remotes.cluster_settings import ClusterSettingsService
+from isthmus.remotes.registry import Remotes
+from isthmus.search.async_searches import AsyncSearches
+from isthmus.search.coordinator import SearchCoordinator
+from isthmus.search.running import RunningTasks
+from isthmus.store.async_search_records import SqlAsyncSearchRecords
+from isthmus.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSearches:
+    """What answers searches, and what can be seen and cancelled of them."""
+
+    coordinator: SearchCoordinator
+    running: RunningTasks
+    submitted: AsyncSearches
+
+
+async def open_searches(
+    engine: Engine,
+    remotes: Remotes,
+    settings: ClusterSettingsService,
+    database: Database,
+    stack: contextlib.AsyncExitStack,
+) -> NodeSearches:
+    """Build it; submitted searches end, and are kept, when the stack unwinds."""
+    clock = SystemClock()
+    running = RunningTasks()
+    coordinator = SearchCoordinator(
+        engine,
+        remotes,
+        clock,
+        allows_partial_results=lambda: settings.current.allows_partial_results,
+        running=running,
+    )
+    submitted = AsyncSearches(
+        coordinator,
+        SqlAsyncSearchRecords(database),
+        clock,
+        lambda: settings.current.maximum_async_response_bytes,
+    )
+    await submitted.load()
+    stack.push_async_callback(submitted.close)
+    removing = asyncio.create_task(submitted.run(), name="expired searches")
+
+    async def stop_removing() -> None:
+        removing.cancel()
+        await asyncio.gather(removing, return_exceptions=True)
+
+    stack.push_async_callback(stop_removing)
+    return NodeSearches(coordinator, running, submitted)
