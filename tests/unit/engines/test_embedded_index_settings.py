@@ -83,10 +83,8 @@ def test_a_wrong_setting_is_named(given: dict[str, Any], reason: str) -> None:
         ("auto_expand_replicas", "0-1"),
         ("codec", "best_compression"),
         ("gc_deletes", "60s"),
-        ("highlight.max_analyzed_offset", "10"),
         ("mapping.nested_fields.limit", "50"),
         ("mapping.nested_objects.limit", "50"),
-        ("max_docvalue_fields_search", "2"),
         ("max_inner_result_window", "100"),
         ("max_rescore_window", "100"),
         ("max_script_fields", "2"),
@@ -108,7 +106,7 @@ def test_what_makes_no_difference_here_is_accepted_and_shown(name: str, value: s
     """This is the whole list of settings that are kept without an effect."""
     assert check_new_settings({name: value})[f"index.{name}"] == value
     assert f"index.{name}" in KEPT_WITHOUT_EFFECT
-    assert len(KEPT_WITHOUT_EFFECT) == 24
+    assert len(KEPT_WITHOUT_EFFECT) == 22
 
 
 def test_dynamic_settings_change_and_null_restores_the_default() -> None:

@@ -216,9 +216,9 @@ REFUSED: list[tuple[Any, str, str]] = [
     ),
     ({"match": {"title": {}}}, "illegal_argument_exception", "No text specified for text query"),
     (
-        {"match": {"title": {"query": "a", "_name": "n"}}},
+        {"match": {"title": {"query": "a", "_name": 5}}},
         "parsing_exception",
-        "[match] named queries ([_name]) are not supported",
+        "[match] [_name] must be text",
     ),
     (
         {"multi_match": {"query": "a", "type": "cross_fields"}},

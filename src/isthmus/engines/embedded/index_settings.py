@@ -86,6 +86,8 @@ _ACTED_ON: Final = {
     "index.max_result_window": _Setting(dynamic=True, check=_whole(1)),
     "index.max_regex_length": _Setting(dynamic=True, check=_whole(1)),
     "index.max_terms_count": _Setting(dynamic=True, check=_whole(1)),
+    "index.highlight.max_analyzed_offset": _Setting(dynamic=True, check=_whole(1)),
+    "index.max_docvalue_fields_search": _Setting(dynamic=True, check=_whole(0)),
     "index.mapping.total_fields.limit": _Setting(dynamic=True, check=_whole(0)),
     "index.hidden": _Setting(dynamic=True, check=_boolean),
     "index.blocks.read_only": _Setting(dynamic=True, check=_boolean),
@@ -107,10 +109,8 @@ _KEPT: Final = {
     "index.number_of_replicas": _Setting(dynamic=True, check=_whole(0)),
     "index.auto_expand_replicas": _Setting(dynamic=True, check=_anything),
     "index.codec": _Setting(dynamic=False, check=_anything),
-    "index.highlight.max_analyzed_offset": _Setting(dynamic=True, check=_whole(1)),
     "index.mapping.nested_fields.limit": _Setting(dynamic=True, check=_whole(0)),
     "index.mapping.nested_objects.limit": _Setting(dynamic=True, check=_whole(0)),
-    "index.max_docvalue_fields_search": _Setting(dynamic=True, check=_whole(0)),
     "index.max_inner_result_window": _Setting(dynamic=True, check=_whole(1)),
     "index.max_rescore_window": _Setting(dynamic=True, check=_whole(1)),
     "index.max_script_fields": _Setting(dynamic=True, check=_whole(0)),
@@ -171,6 +171,8 @@ class IndexSettings:
     max_regex_length: int = 1_000
     max_terms_count: int = 65_536
     field_limit: int = 1000
+    max_analyzed_offset: int = 1_000_000
+    max_docvalue_fields: int = 100
     hidden: bool = False
     read_only: bool = False
     blocks_write: bool = False
@@ -246,6 +248,10 @@ def effective_settings(kept: Mapping[str, Any]) -> IndexSettings:
         max_regex_length=int(kept.get("index.max_regex_length", defaults.max_regex_length)),
         max_terms_count=int(kept.get("index.max_terms_count", defaults.max_terms_count)),
         field_limit=int(kept.get("index.mapping.total_fields.limit", defaults.field_limit)),
+        max_analyzed_offset=int(
+            kept.get("index.highlight.max_analyzed_offset", defaults.max_analyzed_offset)
+        ),
+        max_docvalue_fields=int(kept.get("index.max_docvalue_fields_search", defaults.max_docvalue_fields)),
         hidden=kept.get("index.hidden") == "true",
         read_only=kept.get("index.blocks.read_only") == "true",
         blocks_write=kept.get("index.blocks.write") == "true",

@@ -41,6 +41,7 @@ from isthmus.engines.embedded.source_filter import parse_source_filter
 from isthmus.errors import Failure, FailureKind, illegal_argument, validation_failure
 from isthmus.exchange import (
     FailureReport,
+    Hit,
     IndexSelection,
     Json,
     JsonObject,
@@ -196,7 +197,7 @@ class _Search:
     def is_quick(self) -> bool:
         """Tell whether the search is done sooner than a thread is woken up, compiling it if it seems so."""
         request = self._request
-        if request.aggregations or request.offset + request.size > _INLINE_SIZE:
+        if request.aggregations or request.fetch is not None or request.offset + request.size > _INLINE_SIZE:
             return False
         if sum(snapshot.searcher.num_docs for _, snapshot in self._opened) <= _INLINE_DOCUMENTS:
             return True
@@ -268,6 +269,7 @@ class _Search:
                     raise
                 timed_out = True
                 aggregations = self._aggregate((), request.aggregations)
+        hits, failures = self._hits(parts, failures)
         total = len(self._opened)
         return SearchResult(
             timed_out=timed_out,
@@ -275,11 +277,19 @@ class _Search:
             shards=ShardCounts(total=total, successful=total - len(failures), failed=len(failures)),
             total=total_of(parts, request.track_total_hits),
             max_score=max_score_of(parts),
-            hits=hits_of(parts, request),
+            hits=hits,
             aggregations=aggregations,
             failures=tuple(failures),
             sort_kinds=sort_kinds_of(parts),
         )
+
+    def _hits(
+        self, parts: Sequence[IndexPart], failures: Sequence[FailureReport]
+    ) -> tuple[tuple[Hit, ...], Sequence[FailureReport]]:
+        """Answer the hits, and the failures with those of indices that could not complete theirs."""
+        refused: list[FailureReport] = []
+        hits = hits_of(parts, self._request, refused, self._stop.check_abandoned)
+        return hits, [*failures, *refused] if refused else failures
 
     def _aggregated(
         self, parts: Sequence[IndexPart], check: Callable[[], None]

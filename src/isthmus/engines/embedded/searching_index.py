@@ -24,7 +24,7 @@ from isthmus.engines.embedded.query.compiled import (
 from isthmus.engines.embedded.query.compiler import compile_clause, compile_query
 from isthmus.engines.embedded.query.context import QueryContext
 from isthmus.engines.embedded.snapshot import Snapshot
-from isthmus.engines.embedded.sorting import ResolvedKey, Sorted, held_after, resolve_keys
+from isthmus.engines.embedded.sorting import HeldValue, ResolvedKey, Sorted, held_after, resolve_keys
 from isthmus.engines.embedded.sorting_numbers import as_single
 from isthmus.engines.embedded.sorting_pages import Pages, Row
 from isthmus.engines.embedded.source_filter import VisibleFields
@@ -41,7 +41,7 @@ class SearchedIndex:
     """One index as one search sees it.
 
     ``query`` is what aggregations are over: the caller's query within ``limits``, which is what it
-    may see at all.
+    may see at all. ``asked`` is the caller's query without them.
     """
 
     snapshot: Snapshot
@@ -50,10 +50,12 @@ class SearchedIndex:
     limits: Compiled
     visible: VisibleFields
     post_filter: Compiled | None = None
+    asked: Compiled | None = None
+    ordinal: int = 0
 
     def to_aggregate(self, check: Callable[[], None]) -> AggregatedIndex:
-        """Answer the index as aggregations take it."""
-        return AggregatedIndex(self.context, self.query.query, self.limits.query, check)
+        """Answer the index as aggregations take it; the names of their clauses are nobody's."""
+        return AggregatedIndex(replace(self.context, named={}), self.query.query, self.limits.query, check)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,9 @@ def searched_index(
     if selection.document_filters:
         unlimited = context_of(snapshot, now_milliseconds)
         limits = all_of([compile_query(each, unlimited) for each in selection.document_filters])
-    return SearchedIndex(snapshot, context, restricted(compiled, limits), limits, visible, kept)
+    return SearchedIndex(
+        snapshot, context, restricted(compiled, limits), limits, visible, kept, compiled, selection.ordinal
+    )
 
 
 def context_of(
@@ -111,6 +115,13 @@ def context_of(
     return context if visible is None else replace(context, is_visible=visible)
 
 
+def _among_all_indices(keys: Sequence[ResolvedKey], values: Sequence[HeldValue]) -> tuple[HeldValue, ...]:
+    """Answer the values of a document as they compare with those of other indices."""
+    return tuple(
+        int(value or 0) + key.base if key.base else value for key, value in zip(keys, values, strict=True)
+    )
+
+
 def count_matches(searcher: tantivy.Searcher, clause: Compiled) -> int:
     """Count the documents that a clause matches, exactly."""
     if clause.extent is Extent.NOTHING:
@@ -130,7 +141,7 @@ def number_found(found: tantivy.SearchResult) -> int:
 
 def search_index(searched: SearchedIndex, request: SearchRequest, check: Callable[[], None]) -> IndexPart:
     """Find, order and count. ``check`` is called between steps and raises to stop the search."""
-    keys = resolve_keys(request.sort, searched.context)
+    keys = resolve_keys(request.sort, searched.context, searched.ordinal)
     return _IndexSearch(searched, request, keys, check).run()
 
 
@@ -197,6 +208,8 @@ class _IndexSearch:
         request = self._request
         after = None if request.search_after is None else held_after(self._keys, request.search_after)
         rows = self._pages.top(clause, request.offset + request.size, after)
+        if any(key.base for key in self._keys):
+            rows = [Row(_among_all_indices(self._keys, row.values), row.address) for row in rows]
         total = None
         if request.track_total_hits is not False:
             self._check()

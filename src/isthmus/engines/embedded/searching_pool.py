@@ -41,6 +41,11 @@ class Stop:
         if self._abandoned or self.is_late:
             raise Stopped
 
+    def check_abandoned(self) -> None:
+        """Raise :class:`Stopped` if nobody waits any longer. What was found in time is still completed."""
+        if self._abandoned:
+            raise Stopped
+
     @property
     def is_late(self) -> bool:
         """Tell whether the time is over."""

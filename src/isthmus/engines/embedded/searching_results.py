@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
 from isthmus.engines.embedded.columns import SEQUENCE_COLUMN
-from isthmus.engines.embedded.searching_index import IndexPart
+from isthmus.engines.embedded.fetching import FetchedIndex, Fetcher
+from isthmus.engines.embedded.query.compiled import Extent
+from isthmus.engines.embedded.searching_index import IndexPart, SearchedIndex
 from isthmus.engines.embedded.sorting import ResolvedKey, order_by
 from isthmus.engines.embedded.sorting_numbers import shortest_single
 from isthmus.engines.embedded.sorting_pages import Row
 from isthmus.engines.embedded.source_filter import SourceFilter, parse_source_filter, shown_source
 from isthmus.errors import Failure
-from isthmus.exchange import FailureReport, Hit, SearchRequest, TotalHits
+from isthmus.exchange import FailureReport, FetchRequest, Hit, SearchRequest, TotalHits
+
+_NOTHING_MORE: Final = FetchRequest()
 
 
 class _Placed(NamedTuple):
@@ -23,16 +27,28 @@ class _Placed(NamedTuple):
     score: float | None
 
 
-def hits_of(parts: Sequence[IndexPart], request: SearchRequest) -> tuple[Hit, ...]:
-    """Answer the hits of the window that was asked for, complete. Ties keep the order of the parts."""
+def hits_of(
+    parts: Sequence[IndexPart],
+    request: SearchRequest,
+    failures: list[FailureReport],
+    check: Callable[[], None],
+) -> tuple[Hit, ...]:
+    """Answer the hits of the window that was asked for, complete. Ties keep the order of the parts.
+
+    Of an index that cannot show what was asked none is answered; why is added to ``failures``.
+    """
     wanted = parse_source_filter(request.source)
     placed = _in_order(parts)[request.offset : request.offset + request.size]
     hits: list[Hit | None] = [None] * len(placed)
     for part in parts:
         places = [place for place, each in enumerate(placed) if each.part is part]
-        for place, hit in zip(
-            places, _complete(part, [placed[place] for place in places], request, wanted), strict=True
-        ):
+        of_part = [placed[place] for place in places]
+        try:
+            completed = _complete(part, of_part, request, wanted, check)
+        except Failure as failure:
+            failures.append(report_of(failure, part.searched.snapshot.name))
+            continue
+        for place, hit in zip(places, completed, strict=True):
             hits[place] = hit
     return tuple(hit for hit in hits if hit is not None)
 
@@ -55,17 +71,31 @@ def _in_order(parts: Sequence[IndexPart]) -> list[_Placed]:
 
 
 def _complete(
-    part: IndexPart, placed: Sequence[_Placed], request: SearchRequest, wanted: SourceFilter | None
+    part: IndexPart,
+    placed: Sequence[_Placed],
+    request: SearchRequest,
+    wanted: SourceFilter | None,
+    check: Callable[[], None],
 ) -> list[Hit]:
+    searched = part.searched
+    # what is asked of an index is checked where it has no hit, too
+    fetcher = None
+    if request.fetch is not None or searched.context.named:
+        fetcher = fetcher_of(searched, request, check)
     if not placed:
         return []
-    snapshot = part.searched.snapshot
+    snapshot = searched.snapshot
     numbers = snapshot.searcher.fast_field_values(SEQUENCE_COLUMN, [each.row.address for each in placed])
     stored = snapshot.source_by_seq([int(number or 0) for number in numbers])
     shows_source = wanted is not None and snapshot.mapping.source_enabled
     visible = part.searched.visible
+    sections: Sequence[dict[str, bytes] | None] | None = None
+    hides_id = False
+    if fetcher is not None:
+        sections = fetcher.sections([each.row.address for each in placed], stored)
+        hides_id = request.fetch is not None and request.fetch.hide_id
     hits = []
-    for each, document in zip(placed, stored, strict=True):
+    for place, (each, document) in enumerate(zip(placed, stored, strict=True)):
         source = shown_source(document.source, wanted, visible) if shows_source and wanted else None
         shown = None
         if part.keys:
@@ -74,16 +104,31 @@ def _complete(
         hits.append(
             Hit(
                 str(snapshot.name),
-                document.id,
+                "" if hides_id else document.id,
                 None if each.score is None else shortest_single(each.score),
                 source,
                 shown,
                 document.version if request.version else None,
                 document.seq_no if request.seq_no_primary_term else None,
                 document.primary_term if request.seq_no_primary_term else None,
+                None if sections is None else sections[place],
             )
         )
     return hits
+
+
+def fetcher_of(searched: SearchedIndex, request: SearchRequest, check: Callable[[], None]) -> Fetcher:
+    """Answer what makes the sections of an index's hits; raises the failures of what it cannot show."""
+    fetched = FetchedIndex(
+        snapshot=searched.snapshot,
+        context=searched.context,
+        visible=searched.visible,
+        query=request.query,
+        asked=searched.query if searched.asked is None else searched.asked,
+        named=searched.context.named,
+        sees_everything=searched.limits.extent is Extent.EVERYTHING,
+    )
+    return Fetcher(fetched, request.fetch or _NOTHING_MORE, check)
 
 
 def total_of(parts: Sequence[IndexPart], track_total_hits: bool | int) -> TotalHits | None:  # noqa: FBT001 - as asked

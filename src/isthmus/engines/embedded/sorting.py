@@ -20,7 +20,7 @@ from isthmus.engines.embedded.mapping import FieldMapping
 from isthmus.engines.embedded.query.context import QueryContext, QueryField
 from isthmus.engines.embedded.sorting_numbers import as_single, shortest_half, shortest_single
 from isthmus.errors import Failure, FailureKind, illegal_argument
-from isthmus.exchange import SortKey, SortValue
+from isthmus.exchange import ORDINAL_SHIFT, SortKey, SortValue
 
 HeldValue: TypeAlias = str | int | float | None
 
@@ -58,6 +58,8 @@ class ResolvedKey:
     mapped: FieldMapping | None = None
     field: QueryField | None = None
     date_format: str | None = None
+    #: what is added to each value, so that those of several indices compare
+    base: int = 0
 
     def shown(self, value: HeldValue) -> SortValue:
         """Answer a value as a caller sees it."""
@@ -106,22 +108,24 @@ def compare_values(keys: Sequence[ResolvedKey], one: Sequence[HeldValue], other:
     return 0
 
 
-def resolve_keys(keys: Sequence[SortKey], context: QueryContext) -> tuple[ResolvedKey, ...]:
-    """Answer the keys as this index has them.
+def resolve_keys(keys: Sequence[SortKey], context: QueryContext, ordinal: int = 0) -> tuple[ResolvedKey, ...]:
+    """Answer the keys as this index has them. ``ordinal`` is the index's own for ``_shard_doc``.
 
     Raises a 400 for a field that is not mapped here (unless the caller said which type to take it
     for) and for one that cannot be sorted by.
     """
-    return tuple(_resolve(key, context) for key in keys)
+    return tuple(_resolve(key, context, ordinal) for key in keys)
 
 
-def _resolve(key: SortKey, context: QueryContext) -> ResolvedKey:
+def _resolve(key: SortKey, context: QueryContext, ordinal: int) -> ResolvedKey:
     if key.mode is not None and key.mode not in _MODES:
         raise illegal_argument(f"Unknown SortMode [{key.mode}]")
     if key.field == "_score":
         return ResolvedKey("_score", Sorted.SCORE, key.descending)
-    if key.field in ("_doc", "_shard_doc"):
+    if key.field == "_doc":
         return ResolvedKey(key.field, Sorted.SEQUENCE, key.descending)
+    if key.field == "_shard_doc":
+        return ResolvedKey(key.field, Sorted.SEQUENCE, key.descending, base=ordinal << ORDINAL_SHIFT)
     if key.field == "_id":
         return ResolvedKey("_id", Sorted.ID, key.descending)
     mapped = context.mapping.field(key.field)
@@ -201,7 +205,7 @@ def _after(key: ResolvedKey, value: SortValue) -> HeldValue:
     if key.sorted_by is Sorted.ID:
         return str(value)
     if key.mapped is None:
-        return _number_after(key, value)
+        return _within_index(key, _number_after(key, value))
     kind = key.mapped.field_type.kind
     # how Elasticsearch shows a missing number
     if kind is ColumnKind.INTEGER and value in _EXTREME_INTEGERS:
@@ -217,6 +221,13 @@ def _after(key: ResolvedKey, value: SortValue) -> HeldValue:
             f"Failed to parse search_after value for field [{key.name}].",
             caused_by=failure,
         ) from None
+
+
+def _within_index(key: ResolvedKey, value: float) -> float:
+    """Answer a value of all indices as one of this index: before its first or after its last document."""
+    if not key.base:
+        return value
+    return min(max(value - key.base, -1), 1 << ORDINAL_SHIFT)
 
 
 def _number_after(key: ResolvedKey, value: SortValue) -> float | int:

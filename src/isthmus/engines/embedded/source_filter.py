@@ -112,6 +112,12 @@ def shown_source(source: bytes, wanted: SourceFilter, visible: VisibleFields) ->
     return dumps(document)
 
 
+def read_source(source: bytes) -> dict[str, Any]:
+    """Answer a source as an object; huge whole numbers stay exact."""
+    document: dict[str, Any] = _codec(source)[0](source)
+    return document
+
+
 def _codec(source: bytes) -> tuple[Callable[[bytes], Any], Callable[[Any], bytes]]:
     """Answer how to read and write a source: quickly, or such that huge whole numbers stay exact."""
     if _HUGE_NUMBER.search(source) is None:

@@ -32,6 +32,7 @@ from isthmus.engines.embedded.query import (
 )
 from isthmus.engines.embedded.query.compiled import Compiled
 from isthmus.engines.embedded.query.context import QueryContext
+from isthmus.engines.embedded.query.reading import name_of
 from isthmus.errors import Failure, FailureKind, illegal_argument, parsing_failure
 from isthmus.exchange import Json
 
@@ -207,9 +208,13 @@ def compile_clause(query: Json, context: QueryContext) -> Compiled:
     compile_body = _CLAUSES.get(name)
     if compile_body is None:
         raise _unknown(name)
+    body = query[name]
     context.enter()
-    compiled = compile_body(query[name], context)
+    compiled = compile_body(body, context)
     context.leave()
+    called = name_of(name, body)
+    if called is not None:
+        context.named[called] = compiled
     return compiled
 
 

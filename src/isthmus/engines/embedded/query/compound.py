@@ -11,6 +11,7 @@ from isthmus.engines.embedded.query.compiled import (
     Extent,
     all_of,
     boosted,
+    combined_score,
     cost_of_all,
     cost_of_any,
     everything,
@@ -34,9 +35,10 @@ def compile_bool(body: Json, context: QueryContext) -> Compiled:
     if "mustNot" in given:
         given["must_not"] = given.pop("mustNot")
     parameters = Parameters("bool", given, (*_OCCURRENCES, "minimum_should_match"))
-    must, should, filters, must_not = (
-        _clauses(parameters, occurrence, context) for occurrence in _OCCURRENCES
+    must, should, filters = (
+        _clauses(parameters, occurrence, context) for occurrence in _OCCURRENCES if occurrence != "must_not"
     )
+    must_not = _clauses(parameters, "must_not", context.quietly())
     specification = parameters.get("minimum_should_match")
     return boosted(combined(must, should, filters, must_not, specification), parameters.boost)
 
@@ -80,7 +82,12 @@ def _scoring(must: list[Compiled], should: list[Compiled], minimum: int) -> Comp
     minimum_of_library = minimum if optional and minimum > 0 else None
     query = Query.boolean_query([*required, *optional], minimum_of_library)
     cost = cost_of_all(must) if must else cost_of_any(possible) if minimum > 0 else None
-    return Compiled(query, _known_score(must) if not possible else None, cost=cost)
+    return Compiled(
+        query,
+        _known_score(must) if not possible else None,
+        cost=cost,
+        scoring=combined_score(query, [*must, *possible]),
+    )
 
 
 def _known_score(must: list[Compiled]) -> float | None:
@@ -132,7 +139,8 @@ def best_of(clauses: list[Compiled], tie_breaker: float) -> Compiled:
     if len(possible) == 1:
         return possible[0]
     query = Query.disjunction_max_query([clause.query for clause in possible], tie_breaker)
-    return Compiled(query, cost=cost_of_any(possible))
+    scoring = combined_score(query, possible, tie_breaker)
+    return Compiled(query, cost=cost_of_any(possible), scoring=scoring)
 
 
 def compile_boosting(body: Json, context: QueryContext) -> Compiled:
@@ -147,7 +155,7 @@ def compile_boosting(body: Json, context: QueryContext) -> Compiled:
     if negative_boost < 0:
         raise illegal_argument("[boosting] query requires 'negative_boost' to be set to be a positive value'")
     positive = context.compile_clause(parameters.get("positive"), context)
-    negative = context.compile_clause(parameters.get("negative"), context)
+    negative = context.compile_clause(parameters.get("negative"), context.quietly())
     if negative.extent is Extent.NOTHING:
         return boosted(positive, parameters.boost)
     # two halves that exclude each other, so that each document is scored by exactly one of them
@@ -157,4 +165,4 @@ def compile_boosting(body: Json, context: QueryContext) -> Compiled:
     if not halves:
         return nothing()
     query = Query.boolean_query([(Occur.Should, half.query) for half in halves])
-    return boosted(Compiled(query), parameters.boost)
+    return boosted(Compiled(query, scoring=combined_score(query, halves)), parameters.boost)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import tantivy
@@ -14,6 +14,8 @@ from isthmus.engines.embedded.columns import EXISTS_COLUMN, FieldColumns, Mappin
 from isthmus.engines.embedded.index_settings import IndexSettings
 from isthmus.engines.embedded.mapping import FieldMapping, Mapping
 from isthmus.engines.embedded.query.compiled import Compiled
+from isthmus.engines.embedded.query.scoring import WordScore
+from isthmus.engines.embedded.query.sought import Sought, SoughtWord
 from isthmus.errors import Failure, FailureKind, illegal_argument
 from isthmus.exchange import Json
 
@@ -67,7 +69,9 @@ class QueryContext:
 
     ``is_visible`` tells whether the caller may see a field: one that is hidden does not exist.
     ``now_milliseconds`` is what ``now`` means throughout the query. ``searcher`` is None where a
-    query is only checked.
+    query is only checked. ``sought`` collects what is looked for in texts, where somebody wants to know;
+    ``named`` collects the clauses that have a name. With ``word_weight`` each clause tells what its score
+    is made of, and the library's score of words is multiplied by what it answers.
     """
 
     index_name: str
@@ -82,6 +86,9 @@ class QueryContext:
     is_visible: Callable[[str], bool] = _everything_is_visible
     settings: IndexSettings = _DEFAULT_SETTINGS
     spent: _Spent = field(default_factory=_Spent)
+    sought: list[Sought] | None = None
+    word_weight: Callable[[WordScore], float] | None = None
+    named: dict[str, Compiled] = field(default_factory=dict)
 
     def anew(self) -> QueryContext:
         """Answer the same context with nothing spent yet."""
@@ -97,7 +104,25 @@ class QueryContext:
             self.compile_clause,
             self.is_visible,
             self.settings,
+            sought=self.sought,
+            word_weight=self.word_weight,
+            named=self.named,
         )
+
+    def words(self, leaf: WordScore, cost: int | None = None) -> Compiled:
+        """Answer the clause for words whose scores depend on how rare they are, weighed as asked."""
+        weight = 1.0 if self.word_weight is None else self.word_weight(leaf)
+        query = leaf.query if weight == 1.0 else tantivy.Query.boost_query(leaf.query, weight)
+        return Compiled(query, cost=cost, scoring=leaf)
+
+    def seek(self, path: str, *words: SoughtWord, slop: int = 0) -> None:
+        """Note what a clause looks for in a field. Ask for ``sought`` first: making words takes time."""
+        if self.sought is not None:
+            self.sought.append(Sought(path, words, slop))
+
+    def quietly(self) -> QueryContext:
+        """Answer the same context, noting nothing: for clauses whose matches are not what is sought."""
+        return self if self.sought is None else replace(self, sought=None)
 
     def field(self, path: str) -> QueryField | None:
         """Answer the field, or None where it is not mapped or not visible.

@@ -12,6 +12,7 @@ from isthmus.engines.embedded.field_types import ColumnKind
 from isthmus.engines.embedded.query.compiled import (
     Compiled,
     boosted,
+    combined_score,
     constant,
     cost_of_all,
     cost_of_any,
@@ -22,6 +23,8 @@ from isthmus.engines.embedded.query.context import QueryContext, QueryField
 from isthmus.engines.embedded.query.minimum_should_match import required_matches
 from isthmus.engines.embedded.query.patterns import expression_query, fuzzy_clause, read_fuzziness
 from isthmus.engines.embedded.query.reading import Parameters, as_text, one_field
+from isthmus.engines.embedded.query.scoring import WordScore
+from isthmus.engines.embedded.query.sought import beginning, exactly
 from isthmus.engines.embedded.query.term_level import term_clause
 from isthmus.engines.embedded.query.text_ranges import ANY_CHARACTER, literal
 from isthmus.errors import Failure, illegal_argument, parsing_failure
@@ -110,7 +113,7 @@ def match_clause(field: QueryField, matching: Matching, context: QueryContext) -
         return clauses[0]
     if parameters.word("operator", "or", ("or", "and")) == "and":
         query = Query.boolean_query([(Occur.Must, clause.query) for clause in clauses])
-        return Compiled(query, cost=cost_of_all(clauses))
+        return Compiled(query, cost=cost_of_all(clauses), scoring=combined_score(query, clauses))
     minimum = 1
     specification = parameters.get("minimum_should_match")
     if specification is not None:
@@ -118,7 +121,7 @@ def match_clause(field: QueryField, matching: Matching, context: QueryContext) -
         if minimum > len(clauses):
             return nothing()
     query = Query.boolean_query([(Occur.Should, clause.query) for clause in clauses], minimum)
-    return Compiled(query, cost=cost_of_any(clauses))
+    return Compiled(query, cost=cost_of_any(clauses), scoring=combined_score(query, clauses))
 
 
 def _whole_value(field: QueryField, matching: Matching, context: QueryContext) -> Compiled:
@@ -150,8 +153,13 @@ def _word(field: QueryField, word: str, parameters: Parameters, context: QueryCo
 
 
 def _exact_word(field: QueryField, word: str, context: QueryContext) -> Compiled:
+    if context.sought is not None:
+        context.seek(field.path, exactly(word))
     query = Query.term_query(context.schema, field.column, word)
-    return Compiled(query, cost=context.frequency(field.column, word))
+    cost = context.frequency(field.column, word)
+    if context.word_weight is not None:
+        return context.words(WordScore(query, field.path, field.column, (word,)), cost)
+    return Compiled(query, cost=cost)
 
 
 def tokens_of(field: QueryField, matching: Matching, context: QueryContext) -> list[Token]:
@@ -188,7 +196,15 @@ def phrase_clause(field: QueryField, matching: Matching, context: QueryContext) 
     first = tokens[0].position
     words: list[str | tuple[int, str]] = [(token.position - first, token.text) for token in tokens]
     slop = matching.parameters.whole("slop", 0)
-    return Compiled(Query.phrase_query(context.schema, field.column, words, slop))
+    if context.sought is not None:
+        context.seek(
+            field.path, *(exactly(token.text, token.position - first) for token in tokens), slop=slop
+        )
+    query = Query.phrase_query(context.schema, field.column, words, slop)
+    if context.word_weight is not None:
+        texts = tuple(token.text for token in tokens)
+        return context.words(WordScore(query, field.path, field.column, texts))
+    return Compiled(query)
 
 
 def compile_match_phrase_prefix(body: Json, context: QueryContext) -> Compiled:
@@ -222,6 +238,9 @@ def phrase_prefix_clause(field: QueryField, matching: Matching, context: QueryCo
     context.count_clauses(len(tokens))
     first = tokens[0].position
     words: list[str | tuple[int, str]] = [(token.position - first, token.text) for token in tokens]
+    if context.sought is not None:
+        whole = (exactly(token.text, token.position - first) for token in tokens[:-1])
+        context.seek(field.path, *whole, beginning(tokens[-1].text, tokens[-1].position - first))
     return constant(Query.phrase_prefix_query(context.schema, field.column, words))
 
 
@@ -256,10 +275,13 @@ def bool_prefix_clause(field: QueryField, matching: Matching, context: QueryCont
         minimum = 1 if specification is None else max(1, required_matches(specification, len(clauses)))
     if minimum > len(clauses):
         return nothing()
-    return Compiled(Query.boolean_query([(Occur.Should, clause.query) for clause in clauses], minimum))
+    query = Query.boolean_query([(Occur.Should, clause.query) for clause in clauses], minimum)
+    return Compiled(query, scoring=combined_score(query, clauses))
 
 
 def _beginning(field: QueryField, word: str, context: QueryContext) -> Compiled:
+    if context.sought is not None:
+        context.seek(field.path, beginning(word))
     return expression_query(context, field.column, f"{literal(word)}{ANY_CHARACTER}*")
 
 

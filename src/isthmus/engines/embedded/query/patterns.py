@@ -14,8 +14,16 @@ from isthmus.engines.embedded.query.compiled import Compiled, boosted, constant,
 from isthmus.engines.embedded.query.context import QueryContext, QueryField
 from isthmus.engines.embedded.query.edit_distance import edit_distance
 from isthmus.engines.embedded.query.reading import Parameters, as_text, one_field
+from isthmus.engines.embedded.query.sought import (
+    SoughtWord,
+    beginning,
+    exactly,
+    like_wildcard,
+    whatever_case,
+)
 from isthmus.engines.embedded.query.text_ranges import ANY_CHARACTER, literal
 from isthmus.errors import illegal_argument, parsing_failure
+from isthmus.security.lucene_regex import compile_lucene_regex
 
 #: what Lucene's syntax means and the library's does not, or the other way round; see compile_regexp
 _DIFFERENT_OPERATORS: Final = {
@@ -40,6 +48,8 @@ def compile_prefix(body: object, context: QueryContext) -> Compiled:
     if path == "_index":
         return boosted(_index_clause(f"{value}*", context), parameters.boost)
     expression = f"{_flags(parameters)}{literal(value)}{ANY_CHARACTER}*"
+    if context.sought is not None:
+        _seek(path, beginning(_cased(value, parameters)), parameters, context)
     return _pattern_clause(path, expression, parameters, context)
 
 
@@ -54,6 +64,8 @@ def compile_wildcard(body: object, context: QueryContext) -> Compiled:
     if path == "_index":
         return boosted(_index_clause(as_text(given), context), parameters.boost)
     expression = f"{_flags(parameters)}{wildcard_expression(as_text(given))}"
+    if context.sought is not None:
+        _seek(path, like_wildcard(_cased(as_text(given), parameters)), parameters, context)
     return _pattern_clause(path, expression, parameters, context)
 
 
@@ -110,6 +122,8 @@ def compile_regexp(body: object, context: QueryContext) -> Compiled:
     if "flags_value" in parameters:
         parameters.refuse("flags_value")
     expression = lucene_expression(pattern, all_operators=flags != {"NONE"})
+    if context.sought is not None:
+        _seek(path, _like_regexp(pattern, all_operators=flags != {"NONE"}), parameters, context)
     return _pattern_clause(path, f"{_flags(parameters)}(?s:{expression})", parameters, context)
 
 
@@ -163,6 +177,24 @@ def _escaped(character: str, pattern: str) -> str:
             "S": "[^ \\t\\n\\r]",
         }[character]
     return literal(character)
+
+
+def _cased(text: str, parameters: Parameters) -> str:
+    return text.lower() if parameters.flag("case_insensitive", default=False) else text
+
+
+def _like_regexp(pattern: str, *, all_operators: bool) -> SoughtWord:
+    """Answer the words that an expression matches as a whole; it was found to be one already."""
+    if not all_operators:
+        pattern = "".join(f"\\{letter}" if letter in _DIFFERENT_OPERATORS else letter for letter in pattern)
+    return SoughtWord(compile_lucene_regex(pattern))
+
+
+def _seek(path: str, word: SoughtWord, parameters: Parameters, context: QueryContext) -> None:
+    """Note the words of a pattern, if its field is one that can be asked for."""
+    if context.field(path) is not None:
+        insensitive = parameters.flag("case_insensitive", default=False)
+        context.seek(path, whatever_case(word, insensitive=insensitive))
 
 
 def _flags(parameters: Parameters) -> str:
@@ -240,10 +272,14 @@ def fuzzy_clause(
     if field is None:
         return nothing()
     _require_text("fuzzy", field, context)
+    if context.sought is not None and distance == 0:
+        context.seek(path, exactly(value))
     if distance == 0:
         return constant(Query.term_query(context.schema, field.column, value, index_option="basic"))
     name = "fuzzy_transpositions" if "fuzzy_transpositions" in parameters else "transpositions"
     transpositions = parameters.flag(name, default=True)
+    if context.sought is not None:
+        context.seek(path, _near(_Similar(value, distance, prefix_length, expansions, transpositions)))
     if prefix_length > 0:
         wanted = _Similar(value, distance, prefix_length, expansions, transpositions)
         return _with_prefix(field, wanted, context)
@@ -260,6 +296,17 @@ class _Similar:
     prefix_length: int
     expansions: int
     transpositions: bool
+
+
+def _near(wanted: _Similar) -> SoughtWord:
+    def is_near(term: str) -> bool:
+        return (
+            abs(len(term) - len(wanted.value)) <= wanted.distance
+            and term.startswith(wanted.value[: wanted.prefix_length])
+            and edit_distance(wanted.value, term, transpositions=wanted.transpositions) <= wanted.distance
+        )
+
+    return SoughtWord(is_near)
 
 
 def _with_prefix(field: QueryField, wanted: _Similar, context: QueryContext) -> Compiled:

@@ -15,6 +15,7 @@ from isthmus.engines.embedded.query.compiled import Compiled, boosted, constant,
 from isthmus.engines.embedded.query.context import QueryContext, QueryField
 from isthmus.engines.embedded.query.date_math import DateReading, read_zone
 from isthmus.engines.embedded.query.reading import Parameters, as_text, one_field
+from isthmus.engines.embedded.query.sought import SoughtWord
 from isthmus.engines.embedded.query.text_ranges import TextRange, text_range
 from isthmus.engines.embedded.query.values import (
     HIGHEST_INTEGER,
@@ -168,5 +169,7 @@ def _texts(field: QueryField, bounds: Bounds, context: QueryContext, *, sortable
         return sortable_address(as_text(bound), context) if sortable else as_text(bound)
 
     wanted = TextRange(read(bounds.lower), read(bounds.upper), bounds.include_lower, bounds.include_upper)
+    if context.sought is not None and not sortable:
+        context.seek(field.path, SoughtWord(wanted.holds))
     is_raw = field.mapped.field_type.kind is ColumnKind.KEYWORD
     return text_range(context, field.column, wanted, is_raw=is_raw)

@@ -46,6 +46,24 @@ def one_field(
 
 _COMMON: Final = ("boost", "_name")
 
+
+def name_of(clause: str, body: Json) -> str | None:
+    """Answer the name that a clause's body gives it, as ``matched_queries`` tells it; None without one."""
+    if not isinstance(body, dict):
+        return None
+    name = body.get("_name")
+    if name is None and len(body) <= _MOST_MEMBERS_AROUND_A_FIELD:
+        for value in body.values():
+            if type(value) is dict and "_name" in value:
+                name = value["_name"]
+    if name is None or isinstance(name, str):
+        return name
+    raise parsing_failure(f"[{clause}] [_name] must be text")
+
+
+#: a field, ``boost`` and ``_name``
+_MOST_MEMBERS_AROUND_A_FIELD: Final = 3
+
 WITHOUT_EFFECT: Final = frozenset(
     {
         "analyze_wildcard",
@@ -66,9 +84,7 @@ class Parameters:
         self.clause = clause
         self._given = given
         for name in given:
-            if name == "_name":
-                raise parsing_failure(f"[{clause}] named queries ([_name]) are not supported")
-            if name != "boost" and name not in known:
+            if name not in _COMMON and name not in known:
                 raise parsing_failure(f"[{clause}] query does not support [{name}]")
 
     def __contains__(self, name: str) -> bool:

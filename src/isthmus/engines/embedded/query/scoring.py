@@ -1,7 +1,7 @@
 """How the score of a clause comes about: written down where somebody wants to score by other statistics.
 
 The library scores by what one index holds, and by nothing else. Whoever is to score by the words of
-several indices, or of several clusters, has the query compiled with :attr:`QueryContext.scores_noted` and
+several indices, or of several clusters, has the query compiled with :attr:`QueryContext.word_weight` and
 finds beside each clause what its score is made of.
 """
 

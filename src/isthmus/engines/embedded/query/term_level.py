@@ -19,6 +19,8 @@ from isthmus.engines.embedded.query.compiled import (
 from isthmus.engines.embedded.query.context import QueryContext, QueryField
 from isthmus.engines.embedded.query.patterns import expression_query, index_name_matches
 from isthmus.engines.embedded.query.reading import Parameters, as_text, object_body, one_field
+from isthmus.engines.embedded.query.scoring import WordScore
+from isthmus.engines.embedded.query.sought import exactly, whatever_case
 from isthmus.engines.embedded.query.text_ranges import literal
 from isthmus.engines.embedded.query.values import exact_range, exact_value
 from isthmus.errors import illegal_argument, parsing_failure
@@ -53,6 +55,8 @@ def _term(path: str, value: Json, context: QueryContext, *, insensitive: bool) -
                 f"[{path}] field which is of type [{field.type}], does not support case insensitive "
                 "term queries"
             )
+        if context.sought is not None:
+            context.seek(path, whatever_case(exactly(as_text(value).lower()), insensitive=True))
         return expression_query(context, field.column, f"(?i){literal(as_text(value))}")
     return term_clause(field, value, context)
 
@@ -69,7 +73,12 @@ def term_clause(field: QueryField, value: Json, context: QueryContext) -> Compil
     option = "position" if kind is ColumnKind.TEXT else "basic"
     query = Query.term_query(context.schema, field.column, term, index_option=option)
     if kind in (ColumnKind.TEXT, ColumnKind.KEYWORD) and field.type != "ip":
-        return Compiled(query, cost=context.frequency(field.column, term))
+        if context.sought is not None:
+            context.seek(field.path, exactly(str(term)))
+        cost = context.frequency(field.column, term)
+        if context.word_weight is not None:
+            return context.words(WordScore(query, field.path, field.column, (str(term),)), cost)
+        return Compiled(query, cost=cost)
     return constant(query, cost=context.frequency(field.column, term))
 
 
@@ -124,6 +133,8 @@ def _terms(path: str, values: list[Any], context: QueryContext) -> Compiled:
         term = exact_value(field, value, context)
         if term is not None:
             terms.append(term)
+            if context.sought is not None:
+                context.seek(path, exactly(str(term)))
     if terms:
         ranges.append(constant(Query.term_set_query(context.schema, field.column, terms)))
     return any_of(ranges)

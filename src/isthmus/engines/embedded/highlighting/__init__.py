@@ -1,0 +1,1 @@
+"""Marking in a document's texts what a query found: Elasticsearch's ``highlight``."""
