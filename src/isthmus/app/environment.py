@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from isthmus.app.door_audit import DoorAudit
 from isthmus.app.environment_lock import locked
 from isthmus.app.node_process import NodeProcessOptions
 from isthmus.app.platform import PlatformParts, build_platform, open_database
@@ -101,9 +102,9 @@ async def serve_environment(
         )
         filtering = build_traffic_filtering(settings, database, records, clock)
         await filtering.book.refresh()
-        admission = filtering.admission(settings)
         audit, audit_log = open_platform_audit(settings, clock)
         stack.push_async_callback(asyncio.to_thread, audit_log.close)
+        admission = filtering.admission(settings, DoorAudit(audit, clock))
         platform = build_platform(
             PlatformParts(settings, ports, database, records, supervisor, filtering.use_cases, clock, audit)
         )

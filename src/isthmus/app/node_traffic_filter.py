@@ -19,23 +19,32 @@ from typing import Final
 
 from isthmus.control.addresses import Address
 from isthmus.control.traffic_filter_callers import proven_caller
-from isthmus.control.traffic_filter_rules import CLOSED, OPEN, PortKind, TrafficGuard
+from isthmus.control.traffic_filter_rules import CLOSED, OPEN, PortKind, RemoteCaller, TrafficGuard
 from isthmus.control.traffic_filters_book import decode_traffic_filter
 from isthmus.rest.http import HttpApplication, Peer
 from isthmus.rest.serving import HttpServer
 from isthmus.rest.serving_protocol import Origin
+from isthmus.security.audit_connections import (
+    DATA_PROFILE,
+    REMOTE_CLUSTER_PROFILE,
+    ConnectionAudit,
+    Refused,
+)
 
 logger = logging.getLogger(__name__)
 
 #: a change is to take effect within a second; a look costs some ten microseconds
 _LOOK_SECONDS: Final = 0.25
+#: what the ports that are filtered are called in audit logs
+PROFILES: Final = {PortKind.DATA: DATA_PROFILE, PortKind.REMOTE_CLUSTER: REMOTE_CLUSTER_PROFILE}
 
 
 class NodeTrafficFilter:
     """Who may be connected to this node now, as the environment's file says."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, audit: ConnectionAudit | None = None) -> None:
         self._path = path
+        self._audit = audit
         self._seen = self._signature()
         # A filter that cannot be read lets nobody in: better than everybody.
         self._guard = self._read_or_none() or TrafficGuard(CLOSED)
@@ -49,14 +58,14 @@ class NodeTrafficFilter:
 
     def may_come_in(self, port: PortKind, client: Address | None) -> bool:
         """Answer whether a connection that was just handed over is worth a handshake."""
-        return not self._guard.verdict(port, client).is_denied
+        return self._is_let_in(port, client, None)
 
     def origin(self, port: PortKind, client: Address | None) -> Origin:
         """Answer how a connection that came in by this port is judged, now and after every change."""
 
         def admits(peer: Peer) -> bool:
             caller = proven_caller(peer.certificate) if self._guard.asks_for_callers else None
-            return not self._guard.verdict(port, client, caller).is_denied
+            return self._is_let_in(port, client, caller)
 
         return Origin(None if client is None else str(client), admits)
 
@@ -85,6 +94,13 @@ class NodeTrafficFilter:
                     logger.info("traffic filter changed", extra={"connections_cut": on_change()})
             except Exception:  # filters must go on being applied, whatever went wrong with this one
                 logger.exception("traffic filter not applied")
+
+    def _is_let_in(self, port: PortKind, client: Address | None, caller: RemoteCaller | None) -> bool:
+        verdict = self._guard.verdict(port, client, caller)
+        if verdict.is_denied and self._audit is not None:
+            address = None if client is None else str(client)
+            self._audit.filtered(Refused(PROFILES[port], address, verdict.reason))
+        return not verdict.is_denied
 
     def _signature(self) -> tuple[int, int] | None:
         try:

@@ -7,12 +7,14 @@ import logging
 import socket
 from typing import Final
 
+from isthmus.app.handshake_failures import HandshakeFailure, noted_failures
 from isthmus.control.addresses import Address
 from isthmus.remotes.registry import Remotes
 from isthmus.remotes.transport_security import TransportSecurity
 from isthmus.rest.http import HttpApplication, Peer
 from isthmus.rest.serving import HttpServer
 from isthmus.rest.serving_protocol import Origin
+from isthmus.security.audit_connections import TRANSPORT_PROFILE, ConnectionAudit, Refused
 from isthmus.security.certificate_trust import CertificateRejectedError
 
 logger = logging.getLogger(__name__)
@@ -31,11 +33,13 @@ class TransportPort:
         server: HttpServer,
         application: HttpApplication,
         remotes: Remotes,
+        audit: ConnectionAudit | None = None,
     ) -> None:
         self._security = security
         self._server = server
         self._application = application
         self._remotes = remotes
+        self._audit = audit
         self._seen = (security.trust_generation, security.certificate_generation)
         self._log_at_seconds = float("-inf")
 
@@ -47,7 +51,10 @@ class TransportPort:
             connection.close()
             return
         origin = Origin(None if client is None else str(client), self._admits)
-        await self._server.serve_connection(connection, context, self._application, origin, is_link=True)
+        with noted_failures(context) as failures:
+            await self._server.serve_connection(connection, context, self._application, origin, is_link=True)
+        for failure in failures:
+            self._tell(failure, origin.address)
 
     async def run(self) -> None:
         """Watch the files until cancelled."""
@@ -78,9 +85,15 @@ class TransportPort:
         try:
             self._security.decide(peer.chain)
         except CertificateRejectedError as rejected:
-            self._log_rejected(str(rejected), peer.address)
+            self._tell(HandshakeFailure(str(rejected)), peer.address)
             return False
         return True
+
+    def _tell(self, failure: HandshakeFailure, address: str | None) -> None:
+        self._log_rejected(failure.reason, address)
+        if self._audit is not None:
+            tell = self._audit.certificate_missing if failure.missing else self._audit.certificate_rejected
+            tell(Refused(TRANSPORT_PROFILE, address, failure.reason))
 
     def _log_rejected(self, reason: str, address: str | None) -> None:
         now_seconds = asyncio.get_running_loop().time()

@@ -42,12 +42,31 @@ class NoFilters:
         return TrafficGuard(OPEN)
 
 
+class BlockedRecord(Protocol):
+    """Whoever keeps a record of clients that a filter turned away."""
+
+    def blocked(self, port: PortKind, cluster_id: str, client: Address | None, *, was_open: bool) -> None:
+        """Take note of a client of this cluster. Must not raise.
+
+        ``was_open``: it was let in before, and its request under way was cut off.
+        """
+        ...
+
+
+class NoBlockedRecord:
+    """Keeps no record."""
+
+    def blocked(self, port: PortKind, cluster_id: str, client: Address | None, *, was_open: bool) -> None:
+        """Take no note."""
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     """Whom the door lets in, and whose word about clients' addresses counts: what all its ports share."""
 
     filters: Filters = field(default_factory=NoFilters)
     balancers: LoadBalancers = field(default_factory=LoadBalancers)
+    record: BlockedRecord = field(default_factory=NoBlockedRecord)
 
     def is_denied(self, cluster_id: str, client: Address | None) -> bool:
         """Answer whether this client's requests to the data API of this cluster are refused."""
@@ -65,4 +84,4 @@ def filtered(decision: Decision, port: DoorPort, client: Address | None, admissi
         return decision
     if port is DoorPort.DATA:
         return EndTlsHere(decision.cluster_id)
-    return Refuse(BLOCKED, alert=None)
+    return Refuse(BLOCKED, alert=None, cluster_id=decision.cluster_id)

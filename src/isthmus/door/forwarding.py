@@ -24,6 +24,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from isthmus.control.addresses import Address
+from isthmus.control.traffic_filter_rules import PortKind
 from isthmus.door.filtering import BLOCKED, Admission
 from isthmus.door.routing import Nodes, cluster_id_or_none
 from isthmus.door.throttled_log import ThrottledLog
@@ -179,6 +180,7 @@ class Forwarder:
         for each in tuple(self._under_way):
             if self._admission.is_denied(each.cluster_id, each.client) and each.request.transport is not None:
                 each.request.transport.abort()
+                self._admission.record.blocked(PortKind.DATA, each.cluster_id, each.client, was_open=True)
 
     async def close(self) -> None:
         """Let requests under way end, for a while; then close everything."""
@@ -198,6 +200,8 @@ class Forwarder:
                 return web.json_response({"ok": True, "status": 200}, headers={"Server": "isthmus"})
             cluster_id = self._wanted_cluster_id(request)
         if self._admission.is_denied(cluster_id, client):
+            if arrival.only_cluster_id is None:  # else the connection was told of
+                self._admission.record.blocked(PortKind.DATA, cluster_id, client, was_open=False)
             self._throttled.warning(
                 "request refused", (), reason=BLOCKED, client_ip=str(client), cluster=cluster_id
             )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from isthmus.control.addresses import Address, parse_address_or_none
+from isthmus.control.traffic_filter_rules import PortKind
 from isthmus.door.filtering import BLOCKED, Admission, filtered
 from isthmus.door.handover import HandoverError, hand_over
 from isthmus.door.hello import MAXIMUM_HELLO_BYTES, Hello, HelloOutcome, read_hello
@@ -184,18 +185,22 @@ class Door:
                 decision = EndTlsHere() if port is DoorPort.DATA else Refuse("the node is not reachable")
         if isinstance(decision, EndTlsHere):
             if decision.only_cluster_id is not None:
-                self._log_blocked(port, client, decision.only_cluster_id)
+                self._tell_blocked(port, client, decision.only_cluster_id)
             await self._end_tls(connection.dup(), client, decision.only_cluster_id)
         elif isinstance(decision, UseHttps):
             await _say_and_close(connection, _USE_HTTPS)
         elif isinstance(decision, Refuse):
-            self._log("connection refused", port, reason=decision.reason, client_ip=str(client))
+            if decision.cluster_id is not None:
+                self._tell_blocked(port, client, decision.cluster_id)
+            else:
+                self._log("connection refused", port, reason=decision.reason, client_ip=str(client))
             if port is not DoorPort.DATA:
                 answer_at_seconds = accepted_seconds + self._limits.refusal_after_seconds
                 await asyncio.sleep(max(0.0, answer_at_seconds - asyncio.get_running_loop().time()))
             await _say_and_close(connection, _alert_bytes(decision.alert))
 
-    def _log_blocked(self, port: DoorPort, client: Address | None, cluster_id: str) -> None:
+    def _tell_blocked(self, port: DoorPort, client: Address | None, cluster_id: str) -> None:
+        self._admission.record.blocked(PortKind(port.value), cluster_id, client, was_open=False)
         self._log("connection refused", port, reason=BLOCKED, client_ip=str(client), cluster=cluster_id)
 
     def _log(self, event: str, port: DoorPort, **values: str | None) -> None:

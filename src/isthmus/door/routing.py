@@ -88,10 +88,11 @@ class UseHttps:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Send the alert (None: nothing) and close. ``reason`` is for the log only."""
+    """Send the alert (None: nothing) and close. The rest is for the logs only."""
 
     reason: str
     alert: Alert | None = Alert.UNRECOGNIZED_NAME
+    cluster_id: str | None = None
 
 
 Decision: TypeAlias = HandOver | EndTlsHere | UseHttps | Refuse

@@ -14,6 +14,7 @@ class EventType(Enum):
     ANONYMOUS_ACCESS_DENIED = "anonymous_access_denied"
     AUTHENTICATION_FAILED = "authentication_failed"
     AUTHENTICATION_SUCCESS = "authentication_success"
+    CONNECTION_DENIED = "connection_denied"
     RUN_AS_DENIED = "run_as_denied"
     RUN_AS_GRANTED = "run_as_granted"
     SECURITY_CONFIG_CHANGE = "security_config_change"
@@ -24,11 +25,10 @@ class EventType(Enum):
 
 
 #: Elasticsearch's names of what never happens here: taken in the settings, so that lists made for
-#: Elasticsearch work. There is one realm a name, no filter inside the node (the door has it) and no
-#: system user whose requests would be audited.
+#: Elasticsearch work. There is one realm a name, a connection that is let in is told of by its requests, and
+#: there is no system user whose requests would be audited.
 WITHOUT_EVENTS: Final = frozenset(
     {
-        "connection_denied",
         "connection_granted",
         "realm_authentication_failed",
         "system_access_granted",

@@ -330,7 +330,7 @@ NODE = NodeAddress(Path("door"), Path("http"))
         (DoorPort.DATA, OPEN_ONE, HandOver(OPEN_ONE, NODE)),
         (DoorPort.REMOTE_CLUSTER, OPEN_ONE, HandOver(OPEN_ONE, NODE)),
         (DoorPort.DATA, CLOSED_ONE, EndTlsHere(CLOSED_ONE)),
-        (DoorPort.REMOTE_CLUSTER, CLOSED_ONE, Refuse(BLOCKED, alert=None)),
+        (DoorPort.REMOTE_CLUSTER, CLOSED_ONE, Refuse(BLOCKED, None, CLOSED_ONE)),
         (DoorPort.TRANSPORT, CLOSED_ONE, HandOver(CLOSED_ONE, NODE)),
     ],
 )
