@@ -34,6 +34,7 @@ from isthmus.exchange import (
 )
 from isthmus.names import ClusterAlias, IndexName, IndicesOptions
 from isthmus.remotes.address import HostAndPort
+from isthmus.remotes.connection_modes import ProxyMode
 from isthmus.remotes.dialling import LinkContext
 from isthmus.remotes.protocol import CONTENT_TYPE, Action, Decoders, SearchCall, encode
 from isthmus.remotes.records import NodeIdentity
@@ -141,7 +142,7 @@ async def measure(port: int, authorities: Path) -> None:
     remotes = Remotes(OneKey(), LinkContext(identity=IDENTITY, trust=trust))
     running = asyncio.create_task(remotes.run())
     address = HostAndPort("127.0.0.1", port)
-    remotes.apply({ALIAS: RemoteSettings(alias=ALIAS, proxy_address=address, server_name=NAME)})
+    remotes.apply({ALIAS: RemoteSettings(alias=ALIAS, mode=ProxyMode(address, NAME))})
     await remotes.settle([ALIAS], 5)
     cluster = remotes.get(ALIAS)
     decoders = Decoders()

@@ -21,9 +21,7 @@ from isthmus.remotes.settings import (
     PREFIX,
     RemoteSettings,
     credentials_name,
-    remotes_of,
 )
-from isthmus.remotes.tls_failures import Destination
 from isthmus.security.api_key_secrets import decode_credentials
 from isthmus.security.principal import Principal
 
@@ -109,8 +107,7 @@ class Doctor:
                 keystore=KeystoreSeen(set_up.keystore_aliases, key_id, set_up.keystore_problem),
             )
             if remote is not None:
-                destination = Destination(alias, remote.proxy_address, remote.expected_name)
-                patient = Patient(destination, key, principal, expressions)
+                patient = Patient(remote.destination, key, principal, expressions)
                 seen = await observe(seen, patient, self._context)
             return diagnose(seen)
 
@@ -119,7 +116,7 @@ class Doctor:
         settings_problem, keystore_problem = "", ""
         names: tuple[str, ...] = ()
         try:
-            remotes = remotes_of(self._settings.current.effective)
+            remotes = self._settings.remotes
         except Failure as failure:
             settings_problem = failure.reason
         try:

@@ -36,7 +36,7 @@ def judge_resolve(seen: Observations) -> Verdict:
     trouble = seen.ended_in(Phase.RESOLVE)
     if trouble is not None:
         return _error_of(trouble, Cause.UNKNOWN_HOST)
-    host = _remote(seen).proxy_address.host
+    host = _remote(seen).destination.address.host
     return fine(f"[{host}] is [{', '.join(seen.addresses)}]" if seen.addresses else f"[{host}] is known")
 
 
@@ -45,7 +45,7 @@ def judge_connect(seen: Observations) -> Verdict:
     trouble = seen.ended_in(Phase.CONNECT)
     if trouble is not None:
         return _error_of(trouble, Cause.UNREACHABLE)
-    return fine(f"[{_remote(seen).proxy_address}] takes connections")
+    return fine(f"[{_remote(seen).destination.address}] takes connections")
 
 
 def judge_ip_filter(seen: Observations) -> Verdict:
@@ -55,10 +55,11 @@ def judge_ip_filter(seen: Observations) -> Verdict:
         return _error_of(trouble, Cause.IP_FILTER)
     if trouble is None or trouble.cause is not Cause.CLOSED_DURING_TLS:
         return fine("the connection is not turned away")
+    destination = _remote(seen).destination
     if seen.server is not None and seen.server.tells_unknown_names_apart:
         return error(
             Cause.IP_FILTER,
-            f"[{_remote(seen).proxy_address}] closes every connection for [{_remote(seen).expected_name}]"
+            f"[{destination.address}] closes every connection for [{destination.server_name}]"
             " before TLS begins, and answers those for other names: an IP filter of that deployment does not"
             " admit this deployment's address",
             "add this deployment's egress addresses to an IP filter of the remote deployment, and check that"
@@ -73,7 +74,7 @@ def judge_tls(seen: Observations) -> Verdict:
     if trouble is not None and trouble.cause not in (*_SEEN_IN_CERTIFICATE, *_AFTER_CERTIFICATE):
         return _error_of(trouble, Cause.TLS_FAILED)
     version = seen.server.tls_version if seen.server is not None else ""
-    return fine(f"{version or 'TLS'} with the server for [{_remote(seen).expected_name}]")
+    return fine(f"{version or 'TLS'} with the server for [{_remote(seen).destination.server_name}]")
 
 
 def judge_certificate_chain(seen: Observations) -> Verdict:
@@ -84,8 +85,8 @@ def judge_certificate_chain(seen: Observations) -> Verdict:
     if _shows_node_certificate(seen, facts):
         return error(
             Cause.CLIENT_CERTIFICATE_WANTED,
-            f"[{_remote(seen).proxy_address}] shows a node's own certificate: it is the transport port, which"
-            " takes no API key",
+            f"[{_remote(seen).destination.address}] shows a node's own certificate: it is the transport port,"
+            " which takes no API key",
             "with an API key use the port of the remote cluster server, 9443 by default",
             **details,
         )
@@ -101,14 +102,16 @@ def judge_certificate_chain(seen: Observations) -> Verdict:
 def judge_certificate_name(seen: Observations) -> Verdict:
     """Judge whether the certificate holds the name that was asked for."""
     trouble, facts = seen.trouble, _certificate(seen)
-    expected = _remote(seen).expected_name
+    expected = _remote(seen).destination.server_name
+    if facts is not None and _shows_node_certificate(seen, facts):
+        return _judge_node_name(seen, facts)  # the port is wrong, not the name
     if trouble is not None and trouble.cause is Cause.NAME_NOT_IN_CERTIFICATE:
         return _error_of(trouble, Cause.NAME_NOT_IN_CERTIFICATE)
     if trouble is not None and trouble.cause is Cause.NODE_NAME_NOT_TRUSTED:
         return _error_of(trouble, Cause.NODE_NAME_NOT_TRUSTED)
     if facts is None:
         return _not_looked_at(seen)
-    if _expects_node(seen) or _shows_node_certificate(seen, facts):
+    if _expects_node(seen):
         return _judge_node_name(seen, facts)
     if _connected(seen) or holds_name(facts.names, expected):
         return fine(f"the certificate is valid for {facts.describe_names()}, which covers [{expected}]")

@@ -21,7 +21,8 @@ def judge_settings(seen: Observations) -> Verdict:
     if settings.remote is not None:
         remote = settings.remote
         return fine(
-            f"[{alias}] is [{remote.proxy_address}], server name [{remote.expected_name}], skip_unavailable"
+            f"[{alias}] is [{remote.destination.address}], server name [{remote.destination.server_name}],"
+            " skip_unavailable"
             f" [{'true' if remote.skip_unavailable else 'false'}]"
         )
     if settings.keys:

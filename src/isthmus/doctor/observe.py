@@ -10,13 +10,13 @@ from typing import Final
 
 from isthmus.doctor.observations import Observations, ServerSeen, Trouble
 from isthmus.doctor.talk import Patient, Talk, talk
+from isthmus.remotes.address import Destination
 from isthmus.remotes.causes import Cause
 from isthmus.remotes.certificate_facts import certificate_facts_or_none
 from isthmus.remotes.connection import DialTimeouts
 from isthmus.remotes.dialling import LinkContext, dial
 from isthmus.remotes.phases import Phase, PhaseFailure
 from isthmus.remotes.protocol import Welcome
-from isthmus.remotes.tls_failures import Destination
 
 #: short: an administrator waits, and whoever needs longer is found out just by that
 TIMEOUTS: Final = DialTimeouts(

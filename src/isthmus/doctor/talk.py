@@ -11,6 +11,7 @@ from isthmus.doctor.observations import AccessSeen, Observations, Refusal, Searc
 from isthmus.errors import Failure
 from isthmus.exchange import FailureReport, Record, SearchRequest, SearchResult
 from isthmus.names import IndicesOptions
+from isthmus.remotes.address import Destination
 from isthmus.remotes.body_encodings import decompressed
 from isthmus.remotes.causes import Cause
 from isthmus.remotes.cluster import SEARCH_ACTION
@@ -32,7 +33,6 @@ from isthmus.remotes.protocol import (
     encode,
 )
 from isthmus.remotes.records import Revealable
-from isthmus.remotes.tls_failures import Destination
 from isthmus.remotes.trace import current_trace
 from isthmus.security.audit_notes import SentRequest, note_sent
 from isthmus.security.certificate_caller import certificate_subject

@@ -26,6 +26,15 @@ class HostAndPort:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Whom a connection is for: the alias, the address, the name that the certificate must hold."""
+
+    alias: str
+    address: HostAndPort
+    server_name: str
+
+
 def parse_host_and_port(text: str) -> HostAndPort:
     """Parse ``name:9443``, ``192.0.2.1:9443``, ``[2001:db8::1]:9443`` or ``2001:db8::1:9443``.
 

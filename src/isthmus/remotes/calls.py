@@ -25,14 +25,12 @@ from isthmus.remotes.protocol import (
     MAXIMUM_REQUEST_BYTES,
     ORIGIN_CLUSTER,
     TIMEOUT_MILLISECONDS,
-    ZSTANDARD,
     Action,
     encode,
     too_large,
 )
 from isthmus.remotes.retry import AttemptEnd, may_repeat
 from isthmus.remotes.rotation import KeyUse
-from isthmus.remotes.setting_values import Compression
 from isthmus.remotes.signing import SignsRequests
 from isthmus.remotes.trace import current_trace
 from isthmus.security.audit_notes import SentRequest, note_sent
@@ -180,9 +178,11 @@ class RemoteCalls:
             if not replaced:
                 link.refused(
                     key,
-                    explain_end_after_certificate(refusal.reason, link.destination, self._context.identity)
+                    explain_end_after_certificate(
+                        refusal.reason, connection.destination, self._context.identity
+                    )
                     if connection.peer_chain
-                    else explain_refusal(refusal, link.destination),
+                    else explain_refusal(refusal, connection.destination),
                 )
                 replaced = key is not link.key and link.key is not None
             if replaced and may_repeat(action, attempts, AttemptEnd.KEY_WAS_REPLACED):
@@ -218,7 +218,7 @@ class RemoteCalls:
         )
 
     def _disconnected(self, reason: str) -> Failure:
-        address = self.link.settings.proxy_address
+        address = self.link.destination.address
         return _remote_fault(
             FailureKind.UNAVAILABLE,
             "node_disconnected_exception",
@@ -235,11 +235,12 @@ def _request(
 ) -> bytes:
     key = link.key
     headers = [("content-type", CONTENT_TYPE), *extra_headers]
-    if link.settings.compression is Compression.ALL and link.remote_understands_zstd:
-        headers.append((ACCEPTED_BODY_ENCODING, ZSTANDARD))
-        compressed = compressed_or_none(body)
+    encoding = link.body_encoding
+    if encoding is not None:
+        headers.append((ACCEPTED_BODY_ENCODING, encoding))
+        compressed = compressed_or_none(body, encoding)
         if compressed is not None:
-            headers.append((BODY_ENCODING, ZSTANDARD))
+            headers.append((BODY_ENCODING, encoding))
             body = compressed
     if key is not None:
         authorization = f"ApiKey {key.reveal()}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 
+from isthmus.remotes.address import Destination
 from isthmus.remotes.certificate_chain import verified_chain
 from isthmus.remotes.certificate_failures import (
     explain_certificate_tls_error,
@@ -12,7 +13,6 @@ from isthmus.remotes.certificate_failures import (
     no_certificate,
 )
 from isthmus.remotes.connection import Connection, DialTimeouts, open_connection
-from isthmus.remotes.tls_failures import Destination
 from isthmus.remotes.transport_security import TransportSecurity
 from isthmus.security.certificate_trust import CertificateRejectedError
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ssl
 from typing import Final
 
+from isthmus.remotes.address import Destination
 from isthmus.remotes.causes import Cause
 from isthmus.remotes.certificate_facts import CertificateFacts
 from isthmus.remotes.phases import Phase, PhaseFailure
 from isthmus.remotes.records import NodeIdentity
 from isthmus.remotes.settings import credentials_name
-from isthmus.remotes.tls_failures import Destination, explain_tls_error
+from isthmus.remotes.tls_failures import explain_tls_error
 
 _CONTEXT: Final = "xpack.security.transport.ssl"
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from isthmus.exchange import Json, SearchRequest, SearchResult
+from isthmus.exchange import Json, Record, SearchRequest, SearchResult
 from isthmus.names import ClusterAlias, IndicesOptions
 from isthmus.remotes.calls import DEFAULT_CALL_TIMEOUT_SECONDS, RemoteCalls
+from isthmus.remotes.connection_modes import ProxyMode, SniffMode
 from isthmus.remotes.dialling import LinkContext
 from isthmus.remotes.link import Link
+from isthmus.remotes.link_status import LinkStatus
 from isthmus.remotes.protocol import (
     AccessAnswer,
     AccessCall,
@@ -23,6 +25,7 @@ from isthmus.remotes.protocol import (
     SearchCall,
     Welcome,
 )
+from isthmus.remotes.questions import Question, ask
 from isthmus.remotes.settings import RemoteSettings
 from isthmus.remotes.terms import USUAL_TERMS, CallTerms
 from isthmus.security.certificate_caller import certificate_subject
@@ -31,6 +34,8 @@ from isthmus.security.remote_caller import RemoteSubject, remote_subject
 
 SEARCH_ACTION: Final = "indices:data/read/search"
 RESOLVE_CLUSTER_ACTION: Final = "indices:admin/resolve/cluster"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,17 @@ class RemoteCluster:
         """
         subject = self._subject(principal, SEARCH_ACTION)
         return RemoteSearchTarget(self._calls, subject, terms)
+
+    async def ask(
+        self,
+        principal: Principal,
+        question: Question[T],
+        record: Callable[[RemoteSubject], Record],
+        terms: CallTerms = USUAL_TERMS,
+    ) -> T:
+        """Ask one of :mod:`isthmus.remotes.questions` on behalf of a caller; raises like a search."""
+        subject = self._subject(principal, question.elasticsearch_action)
+        return await ask(self._calls, question, subject, record, terms)
 
     async def count(
         self,
@@ -145,11 +161,7 @@ class RemoteCluster:
         status = self.link.status()
         described: dict[str, Any] = {
             "connected": self.connected,
-            "mode": "proxy",
-            "proxy_address": str(settings.proxy_address),
-            "server_name": settings.server_name,
-            "num_proxy_sockets_connected": status.open_connections,
-            "max_proxy_socket_connections": settings.proxy_socket_connections,
+            **_describe_mode(settings.mode, status),
             "initial_connect_timeout": f"{settings.initial_connect_timeout_seconds:g}s",
             "skip_unavailable": settings.skip_unavailable,
         }
@@ -157,6 +169,24 @@ class RemoteCluster:
             described["cluster_credentials"] = "::es_redacted::"
         described["isthmus"] = {"security_model": self.link.security_model, **status.to_json()}
         return described
+
+
+def _describe_mode(mode: ProxyMode | SniffMode, status: LinkStatus) -> dict[str, Any]:
+    """Answer the members of ``_remote/info`` that a mode has for itself."""
+    if isinstance(mode, ProxyMode):
+        return {
+            "mode": "proxy",
+            "proxy_address": str(mode.address),
+            "server_name": mode.server_name,
+            "num_proxy_sockets_connected": status.open_connections,
+            "max_proxy_socket_connections": mode.socket_connections,
+        }
+    return {
+        "mode": "sniff",
+        "seeds": [str(seed) for seed in mode.seeds],
+        "num_nodes_connected": status.open_nodes,
+        "max_connections_per_cluster": mode.node_connections,
+    }
 
 
 @dataclass(frozen=True, slots=True)

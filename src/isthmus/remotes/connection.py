@@ -14,13 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias, cast
 
-from isthmus.remotes.address import HostAndPort
+from isthmus.remotes.address import Destination, HostAndPort
 from isthmus.remotes.causes import Cause
 from isthmus.remotes.certificate_facts import CertificateFacts, certificate_facts_or_none
 from isthmus.remotes.http_messages import Answer, AnswerReader, BadAnswer
 from isthmus.remotes.phases import Phase, PhaseFailure
 from isthmus.remotes.records import Revealable
-from isthmus.remotes.tls_failures import Destination, explain_tls_error
+from isthmus.remotes.tls_failures import explain_tls_error
 
 #: notice a peer that vanished without a word: after 30 s of silence, three probes 10 s apart
 _KEEPALIVE_IDLE_SECONDS: Final = 30
@@ -75,7 +75,11 @@ class ConnectionLost(Exception):  # noqa: N818 - reads as what it is
 class Connection(asyncio.Protocol):
     """An open connection. Made by :func:`open_connection`."""
 
-    def __init__(self, maximum_answer_bytes: int) -> None:
+    def __init__(self, maximum_answer_bytes: int, destination: Destination) -> None:
+        #: where it goes
+        self.destination = destination
+        #: the node at its end, once that has introduced itself
+        self.node_id = ""
         self._reader = AnswerReader(maximum_answer_bytes)
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[Answer] | None = None
@@ -215,7 +219,7 @@ async def open_connection(
     loop = asyncio.get_running_loop()
     try:
         _, connection = await loop.create_connection(
-            lambda: Connection(maximum_answer_bytes),
+            lambda: Connection(maximum_answer_bytes, destination),
             sock=connected,
             ssl=trust.context,
             server_hostname=destination.server_name,

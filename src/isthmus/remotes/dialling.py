@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from isthmus.clock import Clock, SystemClock
 from isthmus.exchange import Record
+from isthmus.remotes.address import Destination
 from isthmus.remotes.causes import Cause
 from isthmus.remotes.certificate_dialling import open_by_certificate
 from isthmus.remotes.certificate_failures import explain_end_after_certificate, explain_missing_key
@@ -31,6 +32,8 @@ from isthmus.remotes.protocol import (
     Action,
     Decoders,
     Hello,
+    NodesAnswer,
+    NodesCall,
     Pong,
     Welcome,
     encode,
@@ -38,7 +41,6 @@ from isthmus.remotes.protocol import (
 from isthmus.remotes.records import NodeIdentity, Revealable
 from isthmus.remotes.signing import NoSigning, SignsRequests
 from isthmus.remotes.tls_failures import (
-    Destination,
     explain_wanted_certificate,
     wants_client_certificate,
 )
@@ -91,6 +93,7 @@ async def dial(
         connection.abort()
         raise
     connection.allow_answers_of(context.maximum_answer_bytes)
+    connection.node_id = welcome.node_id
     return connection, welcome
 
 
@@ -160,6 +163,18 @@ async def send_ping(
     """Answer what shows that the far side lives and takes the key; raises PhaseFailure otherwise."""
     answer = await _ask(connection, destination, key, context, Action.PING, Pong())
     return _read(answer, Pong, connection, destination, context)
+
+
+async def ask_nodes(
+    connection: Connection, destination: Destination, key: Revealable | None, context: LinkContext
+) -> NodesAnswer:
+    """Answer which nodes the far side has; raises PhaseFailure, also when that takes too long."""
+    try:
+        async with asyncio.timeout(context.timeouts.handshake_seconds):
+            answer = await _ask(connection, destination, key, context, Action.NODES, NodesCall())
+    except TimeoutError:
+        raise explain_silence("it took too long to tell its nodes", destination) from None
+    return _read(answer, NodesAnswer, connection, destination, context)
 
 
 def _read(

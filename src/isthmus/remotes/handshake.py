@@ -12,6 +12,7 @@ import orjson
 
 from isthmus.errors import Failure, FailureKind
 from isthmus.exchange import FailureReport
+from isthmus.remotes.address import Destination
 from isthmus.remotes.body_encodings import decompressed
 from isthmus.remotes.causes import Cause
 from isthmus.remotes.http_messages import Answer
@@ -26,7 +27,6 @@ from isthmus.remotes.protocol import (
     Welcome,
     agree_on_version,
 )
-from isthmus.remotes.tls_failures import Destination
 from isthmus.security.remote_caller import API_KEY_PROBLEM
 
 T = TypeVar("T")

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from isthmus.names import ClusterAlias
+from isthmus.remotes.address import Destination
 from isthmus.remotes.connection import Connection
 from isthmus.remotes.dialling import LinkContext, dial
 from isthmus.remotes.key_expiry import ExpiryWarning
@@ -14,21 +16,25 @@ from isthmus.remotes.phases import PhaseFailure
 from isthmus.remotes.protocol import Welcome
 from isthmus.remotes.records import Revealable
 from isthmus.remotes.rotation import KeyRotation, KeyUse, KeyUses, key_id_of
-from isthmus.remotes.tls_failures import Destination
 
 logger = logging.getLogger(__name__)
 
 
 class LinkKeys:
-    """Runs the rules of :mod:`isthmus.remotes.rotation` against the far side."""
+    """Runs the rules of :mod:`isthmus.remotes.rotation` against the far side.
+
+    ``destination`` answers where a key can be tried now.
+    """
 
     def __init__(
         self,
-        destination: Destination,
+        alias: ClusterAlias,
+        destination: Callable[[], Destination],
         current: Revealable | None,
         following: Revealable | None,
         context: LinkContext,
     ) -> None:
+        self._alias = alias
         self._destination = destination
         self._context = context
         self._rotation = KeyRotation(current, following)
@@ -67,7 +73,7 @@ class LinkKeys:
         if key is None:
             return False
         try:
-            connection, welcome = await dial(self._destination, key, self._context)
+            connection, welcome = await dial(self._destination(), key, self._context)
             connection.abort()
             check(welcome)
         except PhaseFailure as failure:
@@ -105,10 +111,10 @@ class LinkKeys:
             logger.warning(
                 "remote cluster key expires soon",
                 extra={
-                    "alias": self._destination.alias,
+                    "alias": self._alias,
                     "api_key_id": welcome.key_id,
                     "expires_in_hours": remaining_milliseconds // 3_600_000,
-                    "remedy": f"isthmus remote rotate DIRECTORY DEPLOYMENT {self._destination.alias}",
+                    "remedy": f"isthmus remote rotate DIRECTORY DEPLOYMENT {self._alias}",
                 },
             )
 
@@ -122,4 +128,4 @@ class LinkKeys:
 
     def _tell(self, message: str, **fields: str) -> None:
         keys = {f"{name}_key_id": value for name, value in self._rotation.ids().items()}
-        logger.info(message, extra={"alias": self._destination.alias, **keys, **fields})
+        logger.info(message, extra={"alias": self._alias, **keys, **fields})

@@ -13,7 +13,10 @@ from isthmus.remotes.protocol import Welcome
 
 @dataclass(frozen=True, slots=True)
 class LinkStatus:
-    """One link at one moment. ``failure`` is why it is not connected, None when it is."""
+    """One link at one moment. ``failure`` is why the last attempt failed, None where it did not.
+
+    ``open_nodes``: how many nodes the open connections go to.
+    """
 
     state: LinkState
     open_connections: int
@@ -26,6 +29,7 @@ class LinkStatus:
     round_trip_milliseconds: float | None
     keys: dict[str, Any] | None = None
     now_milliseconds: int = 0
+    open_nodes: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Answer what ``_remote/info`` shows beyond Elasticsearch's own fields. No secret is in it."""

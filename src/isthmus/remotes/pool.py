@@ -53,6 +53,11 @@ class ConnectionPool:
         return len(self._open)
 
     @property
+    def is_in_use(self) -> bool:
+        """Tell whether a request is under way, or waits for a connection."""
+        return bool(self._waiters) or len(self._open) > len(self._idle)
+
+    @property
     def has_room(self) -> bool:
         """Tell whether one more may be opened."""
         return len(self._open) + len(self._dialing) + self._reserved < self._maximum
@@ -112,7 +117,7 @@ class ConnectionPool:
         """Take back a connection that was acquired, whatever became of it."""
         if connection not in self._open:
             return
-        if not connection.usable or connection in self._stale:
+        if not connection.usable or connection in self._stale or len(self._open) > self._maximum:
             connection.abort()
             return
         while self._waiters:
@@ -136,6 +141,20 @@ class ConnectionPool:
         limit = self._clock.monotonic_seconds() - IDLE_SECONDS
         while self._idle and len(self._open) > keep and self._idle[0][0] <= limit:
             self._idle.popleft()[1].close()
+
+    def allow(self, maximum: int) -> None:
+        """Keep to this number from now on; connections in use beyond it close when they come back."""
+        self._maximum = maximum
+        while self._idle and len(self._open) > maximum:
+            self._idle.popleft()[1].close()
+        self._grow()
+
+    def retire_where(self, is_unwanted: Callable[[Connection], bool]) -> None:
+        """Use these connections for nothing new: idle ones close now, the others when they come back."""
+        for connection in [each for each in self._open if is_unwanted(each)]:
+            self._stale.add(connection)
+            if any(idle is connection for _, idle in self._idle):
+                connection.close()
 
     def close_idle(self) -> None:
         """Close every connection that is not in use; those in use close when they come back."""

@@ -33,8 +33,12 @@ LZ4: Final = "lz4"
 DEFLATE: Final = "deflate"
 #: the action ``nodes``
 NODES: Final = "nodes"
+#: the actions ``hold``, ``search_held`` and ``release``
+VIEWS: Final = "views"
+#: the actions ``field_caps`` and ``resolve_index``
+QUESTIONS: Final = "questions"
 #: all that this version has
-FEATURES: Final = (ZSTANDARD, LZ4, DEFLATE, NODES)
+FEATURES: Final = (ZSTANDARD, LZ4, DEFLATE, NODES, VIEWS, QUESTIONS)
 
 # Header names, lower case.
 AUTHORIZATION: Final = "authorization"
@@ -66,6 +70,11 @@ class Action(Enum):
     RESOLVE = "resolve"
     ACCESS = "access"
     NODES = "nodes"
+    HOLD = "hold"
+    SEARCH_HELD = "search_held"
+    RELEASE = "release"
+    FIELD_CAPS = "field_caps"
+    RESOLVE_INDEX = "resolve_index"
 
     @property
     def path(self) -> str:
@@ -73,7 +82,8 @@ class Action(Enum):
         return PATH_PREFIX + self.value
 
 
-#: all actions so far only read, so that asking twice does no harm
+#: all actions so far only read, so that asking twice does no harm (a view that was held twice goes with its
+#: keep-alive)
 IDEMPOTENT_ACTIONS: Final = frozenset(Action)
 
 

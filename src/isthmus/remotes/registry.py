@@ -62,7 +62,7 @@ class Remotes:
                 link = self._new_link(settings)
                 self._clusters[alias] = RemoteCluster(link, self._context, self.look_for_changes)
             elif cluster.settings.connects_like(settings):
-                cluster.link.set_skip_unavailable(settings)
+                cluster.link.adopt(settings)
             else:
                 cluster.replace_link(self._new_link(settings))
         self._bell.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from enum import Enum
 from typing import Final
 
@@ -14,6 +15,7 @@ _MAXIMUM_SHOWN: Final = 200
 _MAXIMUM_CONNECTIONS: Final = 1000
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 _TIME: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?(nanos|micros|ms|s|m|h|d)", re.ASCII)
+_ATTRIBUTE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}", re.ASCII)
 _SECONDS_OF_UNIT: Final = {
     "nanos": 1e-9,
     "micros": 1e-6,
@@ -38,6 +40,25 @@ class Compression(Enum):
     ALL = "true"
     INDEXING_DATA = "indexing_data"
     NONE = "false"
+
+
+class CompressionScheme(Enum):
+    """How bodies are compressed; the values are the protocol's names of body encodings."""
+
+    LZ4 = "lz4"
+    DEFLATE = "deflate"
+    #: not in Elasticsearch: denser than LZ4 at nearly its speed
+    ZSTANDARD = "zstd"
+
+    def among(self, features: Collection[str]) -> str | None:
+        """Answer the scheme to use with a peer that has these features: this one, else one that it has.
+
+        None: the peer can undo none of them.
+        """
+        for scheme in (self, *CompressionScheme):
+            if scheme.value in features:
+                return scheme.value
+        return None
 
 
 def read_mode(key: str, value: SettingValue) -> ConnectionMode:
@@ -79,11 +100,27 @@ def read_compression(key: str, value: SettingValue) -> Compression:
         raise _unparsable(key, value, "as only [true], [indexing_data] or [false] are allowed") from None
 
 
-def read_compression_scheme(key: str, value: SettingValue) -> str:
-    """Read ``lz4`` or ``deflate``: kept for the settings' sake, this protocol has one scheme."""
-    text = _text(key, value).lower()
-    if text not in ("lz4", "deflate"):
-        raise _unparsable(key, value, "as only [lz4] or [deflate] are allowed")
+def read_compression_scheme(key: str, value: SettingValue) -> CompressionScheme:
+    """Read ``lz4``, ``deflate`` or ``zstd``."""
+    try:
+        return CompressionScheme(_text(key, value).lower())
+    except ValueError:
+        raise _unparsable(key, value, "as only [lz4], [deflate] or [zstd] are allowed") from None
+
+
+def read_timeout_seconds(key: str, value: SettingValue) -> float:
+    """Read a time such as ``30s`` that is more than nothing."""
+    seconds = read_interval_seconds(key, value)
+    if seconds is None:
+        raise illegal_argument(f"failed to parse value [{_shown(value)}] for setting [{key}], must be > 0")
+    return seconds
+
+
+def read_attribute_name(key: str, value: SettingValue) -> str:
+    """Read the name of a node's attribute, without ``node.attr.``; empty means none."""
+    text = _text(key, value)
+    if text and not _ATTRIBUTE_NAME.fullmatch(text):
+        raise _unparsable(key, value, "must be the name of a node attribute, without [node.attr.]")
     return text
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from isthmus.errors import illegal_argument
 from isthmus.names import ClusterAlias, parse_cluster_alias
+from isthmus.remotes.address import Destination
 from isthmus.remotes.connection_modes import DEFAULT_PROXY_SOCKET_CONNECTIONS, ProxyMode, SniffMode
 from isthmus.remotes.flat_settings import FlatSettings, SettingsUpdate, SettingValue
 from isthmus.remotes.known_settings import ACTED_ON, KEPT_WITHOUT_EFFECT, METADATA_PREFIX
@@ -48,7 +49,6 @@ from isthmus.remotes.static_settings import (
     StaticSettings,
     is_static,
 )
-from isthmus.remotes.tls_failures import Destination
 from isthmus.security.audit_settings import DEFAULTS as AUDIT_DEFAULTS
 from isthmus.security.audit_settings import (
     check_audit_setting,
@@ -66,7 +66,7 @@ _NO_STATIC_SETTINGS: Final = StaticSettings()
 
 @dataclass(frozen=True, slots=True)
 class RemoteSettings:
-    """One enabled alias: complete and valid. ``ping_interval_seconds`` None leaves the interval to the link."""
+    """One enabled alias: complete and valid. ``ping_interval_seconds`` None leaves that to the link."""
 
     alias: ClusterAlias
     mode: ProxyMode | SniffMode
@@ -200,7 +200,11 @@ def alias_defaults(mode: ProxyMode | SniffMode, of_node: FlatSettings) -> dict[s
     ``of_node``: what the node's static settings are. Settings without a default are not among them.
     """
     of_mode: dict[str, SettingValue] = (
-        {"mode": ConnectionMode.SNIFF.value, "node_connections": of_node[CONNECTIONS_PER_CLUSTER], "proxy": ""}
+        {
+            "mode": ConnectionMode.SNIFF.value,
+            "node_connections": of_node[CONNECTIONS_PER_CLUSTER],
+            "proxy": "",
+        }
         if isinstance(mode, SniffMode)
         else {"proxy_socket_connections": str(DEFAULT_PROXY_SOCKET_CONNECTIONS), "server_name": ""}
     )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
 from typing import Final
 
-from isthmus.remotes.address import HostAndPort
+from isthmus.remotes.address import Destination
 from isthmus.remotes.causes import Cause
 from isthmus.remotes.certificate_facts import CertificateFacts
 from isthmus.remotes.phases import Phase, PhaseFailure
@@ -33,15 +32,6 @@ _NOT_TLS: Final = frozenset(
 
 
 _USE_REMOTE_CLUSTER_PORT: Final = "with an API key use the remote cluster server, port 9443 by default"
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Whom a connection is for: the alias, the address, the name that the certificate must hold."""
-
-    alias: str
-    address: HostAndPort
-    server_name: str
 
 
 def explain_tls_error(
@@ -79,6 +69,8 @@ def explain_tls_error(
         return PhaseFailure(
             Phase.TLS,
             f"TLS with server at {where} failed: {reason or type(error).__name__}",
+            "compare the TLS versions and ciphers of both sides (TLS 1.2 is the oldest version that is used), and"
+            " look for something in between that inspects TLS",
             cause=Cause.TLS_FAILED,
         )
     if isinstance(error, TimeoutError):

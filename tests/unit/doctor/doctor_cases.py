@@ -19,13 +19,14 @@ from isthmus.names import ClusterAlias
 from isthmus.remotes.address import HostAndPort
 from isthmus.remotes.causes import Cause
 from isthmus.remotes.certificate_facts import CertificateFacts
+from isthmus.remotes.connection_modes import ProxyMode
 from isthmus.remotes.phases import Phase
 from isthmus.remotes.protocol import Welcome
 from isthmus.remotes.settings import RemoteSettings
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 NOW_MILLISECONDS = int(NOW.timestamp() * 1000)
-REMOTE = RemoteSettings(ClusterAlias("eu"), HostAndPort("eu.example.org", 9443), "far.example.org")
+REMOTE = RemoteSettings(ClusterAlias("eu"), ProxyMode(HostAndPort("eu.example.org", 9443), "far.example.org"))
 DAY_MILLISECONDS = 86_400_000
 
 

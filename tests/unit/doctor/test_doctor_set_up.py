@@ -111,11 +111,11 @@ async def test_a_node_without_remote_clusters_is_well(tmp_path: Path) -> None:
 
 async def test_stored_settings_that_are_not_valid_are_told(tmp_path: Path) -> None:
     """The message of the settings' own check is what is found."""
-    settings = {"cluster.remote.eu.mode": "sniff", "cluster.remote.eu.seeds": "127.0.0.1:9300"}
+    settings = {"cluster.remote.eu.mode": "sniff", "cluster.remote.eu.server_name": "far"}
     doctor = await _doctor(tmp_path, settings, {})
     checks = (await doctor.diagnose(ASKING, "eu", ("*",)))["checks"]
     assert checks[0]["cause"] == "settings-not-valid"
-    assert "sniff" in checks[0]["found"]
+    assert "configured=SNIFF" in checks[0]["found"]
 
 
 async def test_a_damaged_keystore_is_told(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from isthmus.exchange import (
 )
 from isthmus.names import ClusterAlias, IndexName
 from isthmus.remotes.address import HostAndPort
+from isthmus.remotes.connection_modes import DEFAULT_PROXY_SOCKET_CONNECTIONS, ProxyMode
 from isthmus.remotes.records import NodeIdentity
 from isthmus.remotes.registry import Remotes
 from isthmus.remotes.settings import RemoteSettings, credentials_name
@@ -239,8 +240,10 @@ class Near:
 
     def connect(self, address: HostAndPort, **settings: Any) -> None:
         """Configure the one alias."""
-        values = {"server_name": SERVER_NAME, **settings}
-        self.remotes.apply({ALIAS: RemoteSettings(alias=ALIAS, proxy_address=address, **values)})
+        server_name = settings.pop("server_name", SERVER_NAME)
+        sockets = settings.pop("proxy_socket_connections", DEFAULT_PROXY_SOCKET_CONNECTIONS)
+        mode = ProxyMode(address, server_name, sockets)
+        self.remotes.apply({ALIAS: RemoteSettings(alias=ALIAS, mode=mode, **settings)})
 
     @property
     def state(self) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from isthmus.exchange import SearchRequest
 from isthmus.names import IndicesOptions
 from isthmus.remotes.address import HostAndPort
 from isthmus.remotes.connection import DialTimeouts
+from isthmus.remotes.connection_modes import ProxyMode
 from isthmus.remotes.dialling import LinkContext
 from isthmus.remotes.registry import Remotes
 from isthmus.remotes.settings import RemoteSettings
@@ -110,11 +111,7 @@ class Pair:
     def connect(self) -> None:
         """Configure the alias."""
         self.remotes.apply(
-            {
-                ALIAS: RemoteSettings(
-                    alias=ALIAS, proxy_address=HostAndPort("127.0.0.1", self.port), server_name="x.y"
-                )
-            }
+            {ALIAS: RemoteSettings(alias=ALIAS, mode=ProxyMode(HostAndPort("127.0.0.1", self.port), "x.y"))}
         )
 
     async def connected(self) -> None:

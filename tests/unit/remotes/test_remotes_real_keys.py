@@ -13,6 +13,7 @@ from remotes_harness import ALIAS, SERVER_NAME, FakeEngine, FarCluster, identity
 from isthmus.clock import SystemClock
 from isthmus.exchange import SearchRequest
 from isthmus.names import IndicesOptions
+from isthmus.remotes.connection_modes import ProxyMode
 from isthmus.remotes.dialling import LinkContext
 from isthmus.remotes.registry import Remotes
 from isthmus.remotes.settings import RemoteSettings, credentials_name
@@ -67,7 +68,7 @@ async def remotes(far: FarCluster, keystore: Keystore, trusted_folder: Path) -> 
     trust = TrustedAuthorities(trusted_folder, system_trust=False)
     made = Remotes(keystore, LinkContext(identity=identity("near"), trust=trust))
     running = asyncio.create_task(made.run())
-    made.apply({ALIAS: RemoteSettings(alias=ALIAS, proxy_address=far.address, server_name=SERVER_NAME)})
+    made.apply({ALIAS: RemoteSettings(alias=ALIAS, mode=ProxyMode(far.address, SERVER_NAME))})
     yield made
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -103,7 +104,7 @@ async def test_an_invalidated_key_ends_the_link_within_a_ping(
     key, secret = await security.api_keys.create_cross_cluster(OWNER, NewKey(name="k", access=ACCESS))
     put_key(keystore, encode_credentials(key.id, secret))
     settings = RemoteSettings(
-        alias=ALIAS, proxy_address=far.address, server_name=SERVER_NAME, ping_interval_seconds=0.1
+        alias=ALIAS, mode=ProxyMode(far.address, SERVER_NAME), ping_interval_seconds=0.1
     )
     remotes.apply({ALIAS: settings})
     await until(lambda: remotes.get(ALIAS).connected)

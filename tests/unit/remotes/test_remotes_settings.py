@@ -9,11 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.errors import Failure, FailureKind
-from isthmus.remotes.address import HostAndPort, is_host_name, parse_host_and_port
+from isthmus.names import ClusterAlias
+from isthmus.remotes.address import Destination, HostAndPort, is_host_name, parse_host_and_port
 from isthmus.remotes.cluster_settings import ClusterSettings
+from isthmus.remotes.connection_modes import ProxyMode, SniffMode
 from isthmus.remotes.flat_settings import flat_json, flatten, nest, updated
-from isthmus.remotes.setting_values import Compression, read_interval_seconds
+from isthmus.remotes.platform_modes import ProxyModeOnly
+from isthmus.remotes.setting_values import Compression, CompressionScheme, read_interval_seconds
 from isthmus.remotes.settings import credentials_name, defaults_of, remotes_of
+from isthmus.remotes.static_settings import parse_static_settings
 
 EU = "cluster.remote.eu."
 PROXY = {f"{EU}mode": "proxy", f"{EU}proxy_address": "far:9443"}
@@ -39,9 +43,8 @@ def after(
 def test_nested_and_flat_forms_mean_the_same(body: Any) -> None:
     """Every mixture of nested objects and dotted keys gives the same remote."""
     remote = remotes_of(after(body).effective)["eu"]  # type: ignore[index]
-    assert remote.proxy_address == HostAndPort("far", 9443)
-    assert remote.expected_name == "far"
-    assert (remote.skip_unavailable, remote.proxy_socket_connections) == (True, 18)
+    assert remote.destination == Destination("eu", HostAndPort("far", 9443), "far")
+    assert (remote.skip_unavailable, remote.mode.maximum_connections) == (True, 18)
 
 
 def test_every_setting_is_read() -> None:
@@ -59,11 +62,103 @@ def test_every_setting_is_read() -> None:
             }
         ).effective
     )["eu"]  # type: ignore[index]
-    assert remote.server_name == "far.example.org"
-    assert remote.proxy_socket_connections == 4
+    assert remote.mode == ProxyMode(HostAndPort("far", 9443), "far.example.org", 4)
     assert remote.skip_unavailable is False
     assert remote.compression is Compression.ALL
+    assert remote.compression_scheme is CompressionScheme.DEFLATE
     assert remote.ping_interval_seconds == 2.0
+
+
+SEEDS = {f"{EU}seeds": ["a.far:9443", "[2001:db8::1]:9443"]}
+
+
+def test_sniff_is_the_default_mode() -> None:
+    """Seeds alone enable an alias; every setting of the mode is read."""
+    seeds = (HostAndPort("a.far", 9443), HostAndPort("2001:db8::1", 9443))
+    assert remotes_of(after(SEEDS).effective)["eu"].mode == SniffMode(seeds, 3)  # type: ignore[index]
+    whole = {**SEEDS, f"{EU}mode": "sniff", f"{EU}node_connections": 5, f"{EU}proxy": "p:1"}
+    mode = remotes_of(after(whole).effective)["eu"].mode  # type: ignore[index]
+    assert mode == SniffMode(seeds, 5, HostAndPort("p", 1))
+    assert mode.destination(ClusterAlias("eu")) == Destination("eu", HostAndPort("p", 1), "a.far")
+    assert mode.maximum_connections == 30
+
+
+@pytest.mark.parametrize("seeds", [[], "", [""]])
+def test_without_seeds_there_is_no_remote(seeds: Any) -> None:
+    """An empty list of seeds is as good as none."""
+    assert remotes_of(after({f"{EU}seeds": seeds}).effective) == {}
+
+
+def test_what_the_node_has_from_its_file_is_what_silent_aliases_have() -> None:
+    """The static settings are the defaults of each alias and of each mode."""
+    static = parse_static_settings(
+        """
+        [cluster.remote]
+        initial_connect_timeout = "5s"
+        connections_per_cluster = 2
+        node.attr = "gateway"
+        [transport]
+        compress = true
+        compression_scheme = "zstd"
+        ping_schedule = "7s"
+        [node.attr]
+        gateway = true
+        "rack" = "a1"
+        """
+    )
+    assert static.attributes == {"gateway": "true", "rack": "a1"}
+    remote = remotes_of(after(SEEDS).effective, static)["eu"]  # type: ignore[index]
+    assert (remote.initial_connect_timeout_seconds, remote.ping_interval_seconds) == (5.0, 7.0)
+    assert (remote.compression, remote.compression_scheme) == (Compression.ALL, CompressionScheme.ZSTANDARD)
+    assert isinstance(remote.mode, SniffMode)
+    assert (remote.mode.node_connections, remote.mode.node_attribute) == (2, "gateway")
+    defaults = defaults_of(after(SEEDS).effective, static)
+    assert defaults["transport.compress"] == defaults[f"{EU}transport.compress"] == "true"
+    assert (defaults[f"{EU}node_connections"], defaults["node.attr.rack"]) == ("2", "a1")
+    assert f"{EU}proxy_socket_connections" not in defaults
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("no toml", "not TOML"),
+        ("cluster.name = 'x'", "unknown setting [cluster.name]"),
+        ("cluster.remote.eu.mode = 'proxy'", "unknown setting [cluster.remote.eu.mode]"),
+        ("cluster.remote.initial_connect_timeout = '-1'", "must be > 0"),
+        ("cluster.remote.initial_connect_timeout = '5'", "unit is missing"),
+        ("cluster.remote.connections_per_cluster = 0", "must be >= 1"),
+        ("cluster.remote.node.attr = 'a b'", "must be the name of a node attribute"),
+        ("transport.compress = 'gzip'", "as only [true], [indexing_data] or [false]"),
+        ("transport.compression_scheme = 'gzip'", "as only [lz4], [deflate] or [zstd]"),
+        ("transport.ping_schedule = 'x'", "unit is missing"),
+        ("node.attr.'a b' = 1", "must end in letters"),
+        ("node.attr.a = [1]", "must be a text"),
+    ],
+)
+def test_what_the_file_cannot_say_is_refused_by_name(text: str, expected: str) -> None:
+    """An unknown or bad setting of the file is named; none is passed over."""
+    with pytest.raises(Failure) as caught:
+        parse_static_settings(text)
+    assert expected in caught.value.reason
+
+
+@pytest.mark.parametrize("features", [("zstd",), ("lz4", "zstd"), ("deflate",), (), ("other",)])
+def test_the_scheme_is_one_that_the_peer_has(features: tuple[str, ...]) -> None:
+    """The scheme of the settings where the peer has it, else another, else none."""
+    chosen = {scheme: scheme.among(features) for scheme in CompressionScheme}
+    for scheme, name in chosen.items():
+        assert name == scheme.value if scheme.value in features else name in (*features, None)
+        assert (name is None) == (not {"zstd", "lz4", "deflate"} & {*features})
+
+
+def test_a_platform_with_mode_proxy_only_says_so() -> None:
+    """Where sniffing is not to be had it is refused with the settings to use instead."""
+    observer = ProxyModeOnly()
+    observer.check(after(PROXY).effective)
+    with pytest.raises(Failure) as caught:
+        observer.check(after(SEEDS).effective)
+    assert f"[{EU}mode] [sniff] is not supported on this platform: use mode [proxy]" in caught.value.reason
+    assert caught.value.kind is FailureKind.INVALID_REQUEST
 
 
 REFUSED = [
@@ -94,7 +189,31 @@ REFUSED = [
         {f"{EU}transport.compress": True, f"{EU}mode": "proxy"},
         f"Cannot configure setting [{EU}transport.compress] if remote cluster is not enabled.",
     ),
-    ({f"{EU}seeds": ["far:9300"]}, f"[{EU}mode] [sniff] is not supported on this platform: use mode [proxy]"),
+    (
+        {f"{EU}seeds": ["far:9300"], f"{EU}server_name": "far"},
+        f'Setting "{EU}server_name" cannot be used with the configured "{EU}mode" {{}}'.format(
+            "[required=PROXY, configured=SNIFF]"
+        ),
+    ),
+    (
+        {**PROXY, f"{EU}node_connections": 2},
+        f'Setting "{EU}node_connections" cannot be used with the configured "{EU}mode" {{}}'.format(
+            "[required=SNIFF, configured=PROXY]"
+        ),
+    ),
+    (
+        {f"{EU}seeds": ["far:9300", "far"]},
+        "remote hosts need to be configured as [host:port], found [far] instead",
+    ),
+    (
+        {f"{EU}seeds": ["far:1"], f"{EU}node_connections": 0},
+        f"Failed to parse value [0] for setting [{EU}node_connections] must be >= 1",
+    ),
+    ({f"{EU}seeds": ["far:1"], f"{EU}proxy": "p"}, "need to be configured as [host:port], found [p]"),
+    ({"cluster.remote.node.attr": "x"}, "[cluster.remote.node.attr], not dynamically updateable"),
+    ({"node.attr.x": "y"}, "[node.attr.x], not dynamically updateable"),
+    ({"transport.compress": True}, "[transport.compress], not dynamically updateable"),
+    ({"transport.ping_schedule": "1s"}, "[transport.ping_schedule], not dynamically updateable"),
     (
         {f"{EU}mode": "direct"},
         f"Failed to parse value [direct] for setting [{EU}mode] as only [sniff] or [proxy] are allowed",
@@ -126,7 +245,7 @@ REFUSED = [
     ({**PROXY, f"{EU}server_name": "far:9443"}, "must be a valid hostname, without a port"),
     ({**PROXY, f"{EU}transport.ping_schedule": "5"}, "unit is missing or unrecognized"),
     ({**PROXY, f"{EU}transport.compress": "maybe"}, "as only [true], [indexing_data] or [false] are allowed"),
-    ({**PROXY, f"{EU}transport.compression_scheme": "zip"}, "as only [lz4] or [deflate] are allowed"),
+    ({**PROXY, f"{EU}transport.compression_scheme": "zip"}, "as only [lz4], [deflate] or [zstd] are allowed"),
     ({f"{EU}credentials": "c2VjcmV0"}, "it is a secure setting that belongs into the keystore"),
     (
         {**PROXY, f"{EU}signing.certificate": "x"},
@@ -219,12 +338,19 @@ def test_settings_of_a_later_version_are_passed_over() -> None:
 
 
 def test_changing_what_connections_depend_on_is_told_from_the_rest() -> None:
-    """Only skip_unavailable may change without new connections."""
+    """Connections stay as long as they lead where the settings want them."""
     base = remotes_of(PROXY)["eu"]  # type: ignore[index]
     lenient = remotes_of({**PROXY, f"{EU}skip_unavailable": "false"})["eu"]  # type: ignore[index]
     moved = remotes_of({**PROXY, f"{EU}server_name": "other"})["eu"]  # type: ignore[index]
     assert lenient.connects_like(base)
     assert not moved.connects_like(base)
+    more = {f"{EU}proxy_socket_connections": "3", f"{EU}transport.compress": "true"}
+    assert remotes_of({**PROXY, **more})["eu"].connects_like(base)  # type: ignore[index]
+    sniffed = remotes_of({f"{EU}seeds": ("far:9443",)})["eu"]  # type: ignore[index]
+    assert not sniffed.connects_like(base)
+    assert not base.connects_like(sniffed)
+    fewer = remotes_of({f"{EU}seeds": ("far:9443",), f"{EU}node_connections": "1"})["eu"]  # type: ignore[index]
+    assert not fewer.connects_like(sniffed)
 
 
 def test_the_keystore_entry_is_named_after_the_alias() -> None:

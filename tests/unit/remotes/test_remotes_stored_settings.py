@@ -14,6 +14,7 @@ from remotes_harness import ALIAS, FakeKeystore, identity
 from isthmus.errors import Failure
 from isthmus.remotes.address import HostAndPort
 from isthmus.remotes.cluster_settings import ClusterSettingsService
+from isthmus.remotes.connection_modes import ProxyMode
 from isthmus.remotes.dialling import LinkContext
 from isthmus.remotes.link import Link
 from isthmus.remotes.settings import RemoteSettings
@@ -63,11 +64,11 @@ async def test_a_refused_update_changes_nothing(database: Database) -> None:
 async def test_stored_settings_that_are_no_longer_valid_do_not_stop_the_start(database: Database) -> None:
     """What another version stored is kept and answered, and connects nothing."""
     records = SqlClusterSettingsRecords(database)
-    await records.save({f"{EU}seeds": ("far:9300",)})
+    await records.save({f"{EU}server_name": "far"})
     followed: list[Any] = []
     service = ClusterSettingsService(records, followed.append)
     await service.load()
-    assert service.current.persistent == {f"{EU}seeds": ("far:9300",)}
+    assert service.current.persistent == {f"{EU}server_name": "far"}
     assert followed == [{}]
 
 
@@ -116,7 +117,7 @@ async def test_attempts_are_spaced_out_and_can_be_brought_forward() -> None:
     keystore = FakeKeystore()
     keystore.put_key("key1")
     link = Link(
-        RemoteSettings(alias=ALIAS, proxy_address=dead),
+        RemoteSettings(alias=ALIAS, mode=ProxyMode(dead)),
         keystore.get("cluster.remote.eu.credentials"),
         context,
     )

@@ -40,7 +40,7 @@ def register(router: ElasticsearchRouter, service: ClusterSettingsService, remot
             "transient": _rendered(call, current.transient),
         }
         if boolean_parameter(call.parameters, "include_defaults", default=False):
-            answer["defaults"] = _rendered(call, defaults_of(current.effective))
+            answer["defaults"] = _rendered(call, defaults_of(current.effective, service.static))
         return json_response(answer)
 
     async def put(call: Call) -> Response:
