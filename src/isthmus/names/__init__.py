@@ -7,6 +7,7 @@ says ``now`` and the caller did not say when that is. Everything here raises onl
 
 from __future__ import annotations
 
+from isthmus.names.abstractions import Abstractions, resolve_abstractions
 from isthmus.names.alias_filters import alias_filters
 from isthmus.names.grouping import group_by_cluster, is_cross_cluster
 from isthmus.names.options import IndicesOptions, parse_expand_wildcards
@@ -15,6 +16,7 @@ from isthmus.names.spelling import ClusterAlias, IndexName, parse_cluster_alias,
 from isthmus.names.wildcards import is_wildcard, wildcard_matches
 
 __all__ = [
+    "Abstractions",
     "ClusterAlias",
     "IndexName",
     "IndicesOptions",
@@ -26,6 +28,7 @@ __all__ = [
     "parse_cluster_alias",
     "parse_expand_wildcards",
     "parse_index_name",
+    "resolve_abstractions",
     "resolve_expressions",
     "wildcard_matches",
 ]

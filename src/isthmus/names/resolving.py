@@ -50,9 +50,9 @@ def resolve_expressions(
     wildcard_seen = False
     for expression in expressions:
         excluding = wildcard_seen and expression.startswith("-")
-        pattern = _without_selector(expression.removeprefix("-") if excluding else expression)
+        pattern = without_selector(expression.removeprefix("-") if excluding else expression)
         pattern = resolve_date_math(pattern, now_milliseconds)
-        _require_addressable(pattern, expression)
+        require_addressable(pattern, expression)
         if is_wildcard(pattern):
             wildcard_seen = True
             indices = tuple(_expand(pattern, known, options))
@@ -97,21 +97,22 @@ def _expand(
         index = known[name]
         if ("closed" if index.closed else "open") not in states:
             continue
-        if _visible_match(pattern, name, index.hidden, states) or any(
-            _visible_match(pattern, alias, _is_hidden_alias(parameters), states)
+        if visible_match(pattern, name, index.hidden, states) or any(
+            visible_match(pattern, alias, is_hidden_alias(parameters), states)
             for alias, parameters in index.aliases.items()
         ):
             yield name
 
 
-def _visible_match(pattern: str, name: str, hidden: bool, states: Sequence[str]) -> bool:  # noqa: FBT001 - a fact
+def visible_match(pattern: str, name: str, hidden: bool, states: Sequence[str]) -> bool:  # noqa: FBT001 - a fact
     """Say whether a wildcard reaches a name: a hidden one only when asked for, or dot for dot."""
     if hidden and "hidden" not in states and not (name.startswith(".") and pattern.startswith(".")):
         return False
     return wildcard_matches(pattern, name)
 
 
-def _is_hidden_alias(parameters: Any) -> bool:
+def is_hidden_alias(parameters: Any) -> bool:
+    """Tell whether an alias with these parameters needs to be asked for."""
     return isinstance(parameters, Mapping) and parameters.get("is_hidden") is True
 
 
@@ -121,12 +122,13 @@ def _exact(name: str, known: Mapping[IndexName, KnownIndex]) -> tuple[IndexName,
     return tuple(sorted(index.name for index in known.values() if name in index.aliases))
 
 
-def _require_addressable(pattern: str, expression: str) -> None:
+def require_addressable(pattern: str, expression: str) -> None:
+    """Return if an expression can name something here; raises a 400 failure otherwise."""
     if pattern.startswith("_"):
         raise invalid_index_name(expression, "must not start with '_'.")
 
 
-def _without_selector(expression: str) -> str:
+def without_selector(expression: str) -> str:
     """Take off ``::data``, which is what an index consists of; other components do not exist here."""
     if expression.startswith("<"):
         return expression

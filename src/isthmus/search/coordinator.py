@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from isthmus.clock import Clock, SystemClock
-from isthmus.errors import Failure
+from isthmus.errors import Failure, illegal_argument
 from isthmus.exchange import Engine, SearchRequest, SearchResult, SearchTarget
 from isthmus.names import ClusterAlias, IndicesOptions
 from isthmus.remotes.terms import CallTerms
@@ -16,6 +16,7 @@ from isthmus.search.ask import ask_all
 from isthmus.search.local import LocalCluster
 from isthmus.search.merge import SearchAnswer, merge
 from isthmus.search.plan import DEFAULT_REMOTE_TIMEOUT_SECONDS, SearchOrder, plan_search
+from isthmus.search.point_in_time import PointsInTime, require_contexts
 from isthmus.search.progress import SearchProgress
 from isthmus.search.running import SEARCH_ACTION, RunningTasks
 from isthmus.security.principal import Principal
@@ -74,10 +75,10 @@ class SearchCoordinator:
     """Searches for callers, over the engine here and the remote clusters as they are configured.
 
     ``allows_partial_results`` says what is done where a search leaves that open. ``running`` is where
-    searches can be seen and cancelled while they run.
+    searches can be seen and cancelled while they run. ``points`` is what searches of a point in time go to.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a node is made of, and what has defaults
         self,
         engine: Engine,
         remotes: SearchableRemotes,
@@ -85,7 +86,10 @@ class SearchCoordinator:
         remote_timeout_seconds: float = DEFAULT_REMOTE_TIMEOUT_SECONDS,
         allows_partial_results: Callable[[], bool] = _always,
         running: RunningTasks | None = None,
+        *,
+        points: PointsInTime | None = None,
     ) -> None:
+        self._points = points
         self._engine = engine
         self._remotes = remotes
         self._clock: Final = clock or SystemClock()
@@ -109,14 +113,15 @@ class SearchCoordinator:
         remotes = {alias: self._remotes.get(alias) for alias in self._remotes.aliases()}
         task = self.running.begin(action, order)
         try:
-            return await coordinate(
+            answer = await coordinate(
                 order,
-                _Targets(LocalCluster(self._engine, principal), remotes, principal, _terms_of(order)),
+                self._targets(principal, order, remotes),
                 {alias: remote.skip_unavailable for alias, remote in remotes.items()},
                 self._clock,
                 self._remote_timeout_seconds,
                 progress,
             )
+            return answer if order.held is None else require_contexts(answer)
         except asyncio.CancelledError:
             cancellation = task.cancellation()
             if cancellation is None:  # the caller went away
@@ -124,6 +129,16 @@ class SearchCoordinator:
             raise cancellation from None
         finally:
             self.running.end(task)
+
+    def _targets(
+        self, principal: Principal, order: SearchOrder, remotes: Mapping[ClusterAlias, SearchableRemote]
+    ) -> Mapping[ClusterAlias | None, SearchTarget]:
+        terms = _terms_of(order)
+        if order.held is None:
+            return _Targets(LocalCluster(self._engine, principal), remotes, principal, terms)
+        if self._points is None:
+            raise illegal_argument("[pit] is not supported by this node")
+        return self._points.targets(principal, order.held, terms)
 
 
 def _terms_of(order: SearchOrder) -> CallTerms | None:

@@ -53,17 +53,23 @@ class LocalCluster:
         return any(not descriptions[selection.index].closed for selection in selections)
 
     def select(
-        self, action: str, expressions: tuple[str, ...], options: IndicesOptions
+        self,
+        action: str,
+        expressions: tuple[str, ...],
+        options: IndicesOptions,
+        now_milliseconds: int | None = None,
     ) -> tuple[IndexSelection, ...]:
         """Answer the indices that the caller may use for this action, and what of them.
 
         An index that is reached only through filtered aliases shows only what they let through.
+        ``now_milliseconds`` is for date math; None reads the system's clock.
         """
         known = KnownIndices(self.engine.indices())
-        selections = select_indices(self.principal, action, expressions, options, known)
+        selections = select_indices(self.principal, action, expressions, options, known, now_milliseconds)
+        may, now = self._may(action), now_milliseconds
         return tuple(
             [
-                _filtered(selection, alias_filters(expressions, known[selection.index], self._may(action)))
+                _filtered(selection, alias_filters(expressions, known[selection.index], may, now))
                 for selection in selections
             ]
         )

@@ -19,6 +19,7 @@ from isthmus.exchange import SearchRequest
 from isthmus.names import ClusterAlias, IndicesOptions, group_by_cluster
 from isthmus.search.aggregations import AggregationTree, parse_aggregations
 from isthmus.search.description import describe_search
+from isthmus.search.point_in_time_id import HeldSearch
 
 #: How long a remote cluster may take when the request names no ``timeout``. Elasticsearch would
 #: wait for as long as the connection lives, and one cluster that accepts and never answers then
@@ -88,6 +89,8 @@ class SearchOrder:
     skip_unavailable: bool | None = None
     hops: bool = False
     remote_timeout_seconds: float | None = None
+    #: of a point in time; ``expressions`` are its own then
+    held: HeldSearch | None = None
 
     def describe(self) -> str:
         """Answer it in one line, for the list of tasks."""

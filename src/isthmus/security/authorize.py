@@ -11,7 +11,15 @@ from functools import lru_cache
 
 from isthmus.errors import Failure, index_not_found
 from isthmus.exchange import FieldAccess, IndexSelection, Json
-from isthmus.names import IndexName, IndicesOptions, KnownIndex, is_wildcard, resolve_expressions
+from isthmus.names import (
+    Abstractions,
+    IndexName,
+    IndicesOptions,
+    KnownIndex,
+    is_wildcard,
+    resolve_abstractions,
+    resolve_expressions,
+)
 from isthmus.names.date_math import resolve_date_math
 from isthmus.security.audit_notes import note_granted
 from isthmus.security.denial import action_denied
@@ -85,6 +93,27 @@ def select_indices(
         selections.append(selection_of(principal, action, index, names))
     note_granted(action, [selection.index for selection in selections])
     return tuple(selections)
+
+
+def select_names(
+    principal: Principal,
+    action: str,
+    expressions: Sequence[str],
+    options: IndicesOptions,
+    known: Mapping[IndexName, KnownIndex],
+) -> Abstractions:
+    """Answer the indices and aliases that these expressions name and this caller may know of.
+
+    Wildcards narrow and failures are raised as by :func:`select_indices`.
+    """
+    if not _allowed_somewhere(principal, action):
+        raise action_denied(principal, action, expressions)
+    addressed = _allowed_expressions(principal, action, expressions, options, None)
+    reachable, stand_ins = _reachable(principal, action, known)
+    named = resolve_abstractions(addressed, reachable, options)
+    indices = tuple(name for name in named.indices if name not in stand_ins)
+    note_granted(action, (*indices, *named.aliases))
+    return Abstractions(indices, named.aliases)
 
 
 def selection_of(

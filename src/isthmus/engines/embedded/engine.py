@@ -17,6 +17,7 @@ from isthmus.clock import Clock, SystemClock
 from isthmus.engines.embedded.aggregating import run_aggregations
 from isthmus.engines.embedded.analysis_custom import make_analyzers
 from isthmus.engines.embedded.columns import MappingColumns, allocate
+from isthmus.engines.embedded.held import HeldSnapshots
 from isthmus.engines.embedded.index import EmbeddedIndex
 from isthmus.engines.embedded.index_settings import (
     analysis_settings,
@@ -182,6 +183,13 @@ class EmbeddedEngine:
     async def count(self, selections: Sequence[IndexSelection], query: Json) -> int:
         """Count the documents that match, exactly."""
         return await self._searching.count(await self._targets(selections), query)
+
+    async def hold(self, names: Sequence[IndexName]) -> HeldSnapshots:
+        """Hold these indices as of their last refresh."""
+        opened = [self._index(name) for name in names]
+        for index in opened:
+            await index.open()
+        return HeldSnapshots(self._searching, [index.snapshot for index in opened])
 
     async def statistics(self, names: Sequence[IndexName]) -> Mapping[IndexName, IndexStatistics]:
         """Answer the counts of these indices, those that are closed left out."""

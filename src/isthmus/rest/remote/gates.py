@@ -41,6 +41,11 @@ class Visitor(Protocol):
         """What that key gives; None: no key."""
         ...
 
+    @property
+    def identity(self) -> str:
+        """Who that cluster is, by its key or certificate: what it opens here is for nobody else."""
+        ...
+
     async def principal(self, subject: RemoteSubject) -> Principal:
         """Answer a user of that cluster as this one sees them; raises 400 and 403 failures."""
         ...
@@ -118,6 +123,11 @@ class KeyVisitor:
         """What the key gives."""
         return self.key.role
 
+    @property
+    def identity(self) -> str:
+        """The key's id."""
+        return f"key:{self.key.id}"
+
     async def principal(self, subject: RemoteSubject) -> Principal:
         """Answer the caller, bound by the key and by what was sent along."""
         return remote_principal(self.key, subject)
@@ -159,6 +169,14 @@ class CertificateVisitor:
     key_name: Final[str] = ""
     key_expires_milliseconds: Final[int | None] = None
     access: Final[RoleDescriptor | None] = None
+
+    @property
+    def identity(self) -> str:
+        """The cluster that the certificate's name is of, or the name as it is."""
+        peer = self.peer
+        if peer.cluster_id is None:
+            return f"name:{peer.name}"
+        return f"cluster:{peer.scope_id}:{peer.cluster_id}"
 
     async def principal(self, subject: RemoteSubject) -> Principal:
         """Answer the caller by this cluster's own roles of the same names."""

@@ -53,11 +53,13 @@ from isthmus.remotes.protocol import (
 from isthmus.remotes.records import NodeIdentity
 from isthmus.remotes.trace import begin_trace, current_trace
 from isthmus.rest.http import Request, Response, json_response
+from isthmus.rest.remote.answers import ANSWERED_ACTIONS, Answers
 from isthmus.rest.remote.gates import Gate, Visitor
 from isthmus.rest.statuses import STATUS_OF_KIND
 from isthmus.search.local import SEARCH_ACTION, LocalCluster
 from isthmus.search.plan import SearchOrder
 from isthmus.search.running import RunningTasks
+from isthmus.search.views import HeldViews
 from isthmus.security.audit_notes import note_principal
 from isthmus.security.remote_caller import RemoteSubject
 
@@ -76,6 +78,7 @@ _ELASTICSEARCH_ACTIONS: Final[Mapping[Action, str]] = {
     Action.ACCESS: _HANDSHAKE_ACTION,
     Action.NODES: "cluster:internal/remote_cluster/nodes",
     Action.RESOLVE: "indices:admin/resolve/cluster",
+    **ANSWERED_ACTIONS,
 }
 
 
@@ -93,7 +96,8 @@ class RemoteInterface:
     """A port for other clusters as one :class:`isthmus.rest.http.HttpApplication`; ``gate`` says which.
 
     ``versions`` are the oldest and the newest version of the protocol that it speaks; ``nodes`` are those of
-    this cluster as others reach them on this port. ``running`` is where its searches are seen and cancelled.
+    this cluster as others reach them on this port. ``running`` is where its searches are seen and cancelled,
+    ``answers`` what answers everything that is not in this module.
     """
 
     def __init__(  # noqa: PLR0913 - what a node is made of, and three that have defaults
@@ -106,6 +110,7 @@ class RemoteInterface:
         nodes: tuple[GatewayNode, ...] = (),
         *,
         running: RunningTasks | None = None,
+        answers: Answers | None = None,
     ) -> None:
         self._nodes = nodes
         self._gate = gate
@@ -115,6 +120,7 @@ class RemoteInterface:
         self._running = running or RunningTasks()
         self._identity = identity
         self._decoders = Decoders()
+        self._answers = answers or Answers(engine, HeldViews(engine, self._clock), self._running)
         self._handlers: Mapping[Action, Callable[[_Incoming], Awaitable[Record]]] = {
             Action.HANDSHAKE: self._handshake,
             Action.PING: self._ping,
@@ -182,11 +188,16 @@ class RemoteInterface:
             await self._gate.identify(request, name)
             raise action_not_allowed(name, self._gate.port_name) from None
         visitor = await self._gate.identify(request, _ELASTICSEARCH_ACTIONS[action])
+        self._answers.views.heard_of(visitor.identity)
         body = decompressed(request.body, request.headers.get(BODY_ENCODING, ""), MAXIMUM_REQUEST_BYTES)
         seconds = _timeout_seconds(request.headers)
         try:
             async with asyncio.timeout(seconds):
-                answer = await self._handlers[action](_Incoming(visitor, body, since_seconds))
+                further = self._answers.handlers.get(action)
+                if further is None:
+                    answer = await self._handlers[action](_Incoming(visitor, body, since_seconds))
+                else:
+                    answer = await further(visitor, body)
         except TimeoutError:
             raise Failure(
                 FailureKind.TIMED_OUT,
