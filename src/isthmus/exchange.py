@@ -7,7 +7,8 @@ version before must be able to read what this one writes, and the other way roun
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -109,6 +110,23 @@ class TermStatistics(Record, frozen=True, kw_only=True):
     documents: int = 0
     tokens: dict[str, int] = {}
     frequencies: dict[str, dict[str, int]] = {}
+
+    @classmethod
+    def total(cls, parts: Iterable[TermStatistics]) -> TermStatistics:
+        """Answer the statistics of all the indices that these are of."""
+        documents = 0
+        tokens: Counter[str] = Counter()
+        frequencies: dict[str, Counter[str]] = {}
+        for part in parts:
+            documents += part.documents
+            tokens.update(part.tokens)
+            for path, words in part.frequencies.items():
+                frequencies.setdefault(path, Counter()).update(words)
+        return cls(
+            documents=documents,
+            tokens=dict(tokens),
+            frequencies={path: dict(words) for path, words in frequencies.items()},
+        )
 
 
 class InnerHits(Record, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,6 +26,7 @@ from isthmus.engines.embedded.searching_index import (
     count_matches,
     search_index,
     searched_index,
+    statistics_of_request,
 )
 from isthmus.engines.embedded.searching_pool import SearchPool, Stop, Stopped
 from isthmus.engines.embedded.searching_results import (
@@ -48,6 +49,7 @@ from isthmus.exchange import (
     SearchRequest,
     SearchResult,
     ShardCounts,
+    TermStatistics,
 )
 
 logger = logging.getLogger(__name__)
@@ -110,6 +112,27 @@ class Searching:
         result = await self._in_pool(work, closing, stop, grace)
         return _took(job.nothing_in_time() if result is None else result, started)
 
+    async def term_statistics(
+        self, targets: Sequence[tuple[IndexSelection, OpenSnapshot]], request: SearchRequest
+    ) -> TermStatistics:
+        """Answer what the scores of a search of these indices are made of.
+
+        An index that cannot serve the query counts for nothing: its failure is the search's.
+        """
+        _check_request(request, has_targets=bool(targets))
+        now = self.now_milliseconds()
+        stop = Stop()
+        with ExitStack() as stack:
+            opened = [(selection, stack.enter_context(open_it())) for selection, open_it in targets]
+            closing = stack.pop_all()
+
+        def work() -> TermStatistics:
+            with closing:
+                return TermStatistics.total(_statistics_of(opened, request, now, stop))
+
+        gathered = await self._in_pool(work, closing, stop, None)
+        return gathered or TermStatistics()
+
     async def count(self, targets: Sequence[tuple[IndexSelection, OpenSnapshot]], query: Json) -> int:
         """Count the documents of these indices that match, exactly."""
         wanted = _MATCH_ALL if query is None else query
@@ -146,8 +169,23 @@ class Searching:
         self.pool.close()
 
 
+def _statistics_of(
+    opened: Sequence[tuple[IndexSelection, Snapshot]],
+    request: SearchRequest,
+    now_milliseconds: int,
+    stop: Stop,
+) -> Iterator[TermStatistics]:
+    for selection, snapshot in opened:
+        stop.check()
+        try:
+            yield _guarded(partial(statistics_of_request, snapshot, selection, request, now_milliseconds))
+        except Failure as failure:
+            if failure.error_type not in _FAILURES_OF_AN_INDEX:
+                raise
+
+
 def _count_one(snapshot: Snapshot, selection: IndexSelection, query: Json, now_milliseconds: int) -> int:
-    searched = searched_index(snapshot, selection, query, now_milliseconds)
+    searched = searched_index(snapshot, selection, SearchRequest(query=query), now_milliseconds)
     return count_matches(snapshot.searcher, searched.query)
 
 
@@ -199,6 +237,8 @@ class _Search:
         request = self._request
         if request.aggregations or request.fetch is not None or request.offset + request.size > _INLINE_SIZE:
             return False
+        if request.statistics is not None or request.rescore:
+            return False
         if sum(snapshot.searcher.num_docs for _, snapshot in self._opened) <= _INLINE_DOCUMENTS:
             return True
         if not compiles_quickly(request.query) or request.post_filter is not None:
@@ -229,8 +269,7 @@ class _Search:
                 self._failures.append(report_of(failure, snapshot.name))
 
     def _compile_one(self, selection: IndexSelection, snapshot: Snapshot) -> SearchedIndex:
-        request = self._request
-        return searched_index(snapshot, selection, request.query, self._now_milliseconds, request.post_filter)
+        return searched_index(snapshot, selection, self._request, self._now_milliseconds)
 
     def run(self) -> SearchResult:
         """Search index after index, then merge."""

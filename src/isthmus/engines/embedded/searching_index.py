@@ -11,6 +11,7 @@ from tantivy import FieldType as LibraryType
 from tantivy import Order, Query
 
 from isthmus.engines.embedded.aggregations.scope import AggregatedIndex
+from isthmus.engines.embedded.collapsing import Collapsing, Group
 from isthmus.engines.embedded.columns import SEQUENCE_COLUMN
 from isthmus.engines.embedded.query.compiled import (
     Compiled,
@@ -23,13 +24,17 @@ from isthmus.engines.embedded.query.compiled import (
 )
 from isthmus.engines.embedded.query.compiler import compile_clause, compile_query
 from isthmus.engines.embedded.query.context import QueryContext
+from isthmus.engines.embedded.query.scoring import WordScore
+from isthmus.engines.embedded.ranking import LibraryRanking, Ranking, Scored, SharedRanking
+from isthmus.engines.embedded.rescoring import Rescorer, rescored
+from isthmus.engines.embedded.scoring_statistics import LibraryStatistics, SharedStatistics, leaves_of
 from isthmus.engines.embedded.snapshot import Snapshot
 from isthmus.engines.embedded.sorting import HeldValue, ResolvedKey, Sorted, held_after, resolve_keys
 from isthmus.engines.embedded.sorting_numbers import as_single
 from isthmus.engines.embedded.sorting_pages import Pages, Row
 from isthmus.engines.embedded.source_filter import VisibleFields
 from isthmus.errors import illegal_argument
-from isthmus.exchange import IndexSelection, Json, JsonObject, SearchRequest
+from isthmus.exchange import Collapse, IndexSelection, JsonObject, SearchRequest, TermStatistics
 
 _MATCH_ALL: Final[JsonObject] = {"match_all": {}}
 #: how many documents may lie above a ``min_score``: they are listed in the query that follows
@@ -41,7 +46,8 @@ class SearchedIndex:
     """One index as one search sees it.
 
     ``query`` is what aggregations are over: the caller's query within ``limits``, which is what it
-    may see at all. ``asked`` is the caller's query without them.
+    may see at all. ``asked`` is the caller's query without them. ``shared`` is what scores are made of
+    where that is not this index alone.
     """
 
     snapshot: Snapshot
@@ -52,6 +58,8 @@ class SearchedIndex:
     post_filter: Compiled | None = None
     asked: Compiled | None = None
     ordinal: int = 0
+    shared: SharedStatistics | None = None
+    rescorers: tuple[Rescorer, ...] = ()
 
     def to_aggregate(self, check: Callable[[], None]) -> AggregatedIndex:
         """Answer the index as aggregations take it; the names of their clauses are nobody's."""
@@ -69,31 +77,53 @@ class IndexPart:
     total: int | None
     max_score: float | None
     terminated_early: bool | None
+    groups: Sequence[Group] | None = None
 
 
 def searched_index(
-    snapshot: Snapshot,
-    selection: IndexSelection,
-    query: Json,
-    now_milliseconds: int,
-    post_filter: Json = None,
+    snapshot: Snapshot, selection: IndexSelection, request: SearchRequest, now_milliseconds: int
 ) -> SearchedIndex:
-    """Compile a query for one index, within what the selection lets the caller see.
+    """Compile the queries of a request for one index, within what the selection lets the caller see.
 
     A hidden field does not exist for the caller's query; the queries that limit the documents
     are the administrator's and see every field.
     """
     visible = VisibleFields(selection.field_access)
     context = context_of(snapshot, now_milliseconds, visible)
-    compiled = compile_query(_MATCH_ALL if query is None else query, context)
-    kept = None if post_filter is None else compile_query(post_filter, context)
+    scored, shared = context, None
+    if request.statistics is not None:
+        shared = SharedStatistics(request.statistics, LibraryStatistics(context))
+        scored = replace(context, word_weight=shared.weight)
+    compiled = compile_query(_MATCH_ALL if request.query is None else request.query, scored)
+    kept = None if request.post_filter is None else compile_query(request.post_filter, context)
     limits = everything()
     if selection.document_filters:
         unlimited = context_of(snapshot, now_milliseconds)
         limits = all_of([compile_query(each, unlimited) for each in selection.document_filters])
     return SearchedIndex(
-        snapshot, context, restricted(compiled, limits), limits, visible, kept, compiled, selection.ordinal
+        snapshot,
+        context,
+        restricted(compiled, limits),
+        limits,
+        visible,
+        kept,
+        compiled,
+        selection.ordinal,
+        shared,
+        tuple([Rescorer(each, compile_query(each.query, scored)) for each in request.rescore]),
     )
+
+
+def statistics_of_request(
+    snapshot: Snapshot, selection: IndexSelection, request: SearchRequest, now_milliseconds: int
+) -> TermStatistics:
+    """Answer what the scores of a request's hits in one index are made of: its words, wherever they are."""
+    context = context_of(snapshot, now_milliseconds, VisibleFields(selection.field_access))
+    noting = replace(context, word_weight=lambda _leaf: 1.0)
+    leaves: list[WordScore] = []
+    for query in (request.query, *(each.query for each in request.rescore)):
+        leaves.extend(leaves_of(compile_query(_MATCH_ALL if query is None else query, noting)))
+    return LibraryStatistics(context).of(leaves)
 
 
 def context_of(
@@ -160,7 +190,8 @@ class _IndexSearch:
         self._keys = keys
         self._check = check
         self._searcher = searched.snapshot.searcher
-        self._pages = Pages(self._searcher, searched.context, keys, check)
+        self._ranking = self._ranking_of(searched.query)
+        self._pages = Pages(self._searcher, searched.context, keys, check, self._ranking)
 
     def run(self) -> IndexPart:
         """Answer this index's part."""
@@ -176,9 +207,20 @@ class _IndexSearch:
             narrowed = self._first_matches(clause, request.terminate_after)
             terminated_early = narrowed is not clause
             clause = narrowed
+        if request.collapse is not None:
+            return self._collapsed(clause, request.collapse, terminated_early)
         if self._keys:
             return self._sorted(clause, terminated_early)
+        if self._searched.rescorers or self._searched.shared is not None:
+            return self._by_other_scores(clause, terminated_early)
         return self._by_relevance(clause, terminated_early)
+
+    def _ranking_of(self, clause: Compiled) -> Ranking:
+        library = LibraryRanking(self._searcher, self._searched.context.schema)
+        shared = self._searched.shared
+        if shared is None or clause.score is not None:
+            return library
+        return SharedRanking(clause, shared, library, self._check)
 
     def _by_relevance(self, clause: Compiled, terminated_early: bool | None) -> IndexPart:  # noqa: FBT001 - a fact passed on
         request = self._request
@@ -206,8 +248,21 @@ class _IndexSearch:
 
     def _sorted(self, clause: Compiled, terminated_early: bool | None) -> IndexPart:  # noqa: FBT001 - likewise
         request = self._request
-        after = None if request.search_after is None else held_after(self._keys, request.search_after)
-        rows = self._pages.top(clause, request.offset + request.size, after)
+        rows = self._pages.top(clause, request.offset + request.size, self._after())
+        return self._of_sorted_rows(rows, clause, terminated_early)
+
+    def _after(self) -> tuple[HeldValue, ...] | None:
+        after = self._request.search_after
+        return None if after is None else held_after(self._keys, after)
+
+    def _of_sorted_rows(
+        self,
+        rows: list[Row],
+        clause: Compiled,
+        terminated_early: bool | None,  # noqa: FBT001 - likewise
+        groups: Sequence[Group] | None = None,
+    ) -> IndexPart:
+        request = self._request
         if any(key.base for key in self._keys):
             rows = [Row(_among_all_indices(self._keys, row.values), row.address) for row in rows]
         total = None
@@ -222,13 +277,70 @@ class _IndexSearch:
         if request.track_scores:
             scores = self._pages.found.scores([row.address for row in rows], clause)
             max_score = self._highest_score(clause)
-        return IndexPart(self._searched, rows, scores, self._keys, total, max_score, terminated_early)
+        return IndexPart(self._searched, rows, scores, self._keys, total, max_score, terminated_early, groups)
+
+    def _by_other_scores(self, clause: Compiled, terminated_early: bool | None) -> IndexPart:  # noqa: FBT001 - likewise
+        """Order by scores that the library alone does not give."""
+        request = self._request
+        need = request.offset + request.size
+        rescorers = self._searched.rescorers
+        hits = self._best(clause, max([need, *(each.asked.window_size for each in rescorers)]))
+        for each in rescorers:
+            self._check()
+            hits = rescored(hits, each, self._ranking_of(each.query))
+        hits = hits[:need]
+        total = None if request.track_total_hits is False else count_matches(self._searcher, clause)
+        scores = [score for score, _ in hits]
+        return IndexPart(
+            self._searched,
+            [Row((), address) for _, address in hits],
+            scores,
+            self._keys,
+            total,
+            max(scores, default=None),
+            terminated_early,
+        )
+
+    def _best(self, clause: Compiled, need: int) -> list[Scored]:
+        if need == 0 or clause.extent is Extent.NOTHING:
+            return []
+        if clause.score is None:
+            return self._ranking.best(clause, need)
+        score = as_single(clause.score)
+        return [(score, row.address) for row in self._pages.top(clause, need)]
+
+    def _collapsed(
+        self,
+        clause: Compiled,
+        collapse: Collapse,
+        terminated_early: bool | None,  # noqa: FBT001 - likewise
+    ) -> IndexPart:
+        request = self._request
+        after = self._after()
+
+        def take(narrowed: Compiled, need: int) -> list[tuple[Row, float | None]]:
+            self._check()
+            if self._keys:
+                return [(row, None) for row in self._pages.top(narrowed, need, after)]
+            return [(Row((), address), score) for score, address in self._best(narrowed, need)]
+
+        collapsing = Collapsing(collapse.field, self._searched.context)
+        need = request.offset + request.size
+        found = collapsing.first_of_groups(clause, need, take, self._pages.found)
+        rows = [each.row for each in found]
+        groups = [each.group for each in found]
+        if self._keys:
+            return self._of_sorted_rows(rows, clause, terminated_early, groups)
+        scores = [each.score or 0.0 for each in found]
+        total = None if request.track_total_hits is False else count_matches(self._searcher, clause)
+        highest = max(scores, default=None)
+        return IndexPart(self._searched, rows, scores, self._keys, total, highest, terminated_early, groups)
 
     def _highest_score(self, clause: Compiled) -> float | None:
         if clause.extent is Extent.NOTHING:
             return None
         self._check()
-        best = self._searcher.search(clause.query, limit=1, count=False).hits
+        best = self._ranking.best(clause, 1)
         return best[0][0] if best else None
 
     def _above_minimum_score(self, clause: Compiled, minimum: float) -> Compiled:
@@ -241,7 +353,7 @@ class _IndexSearch:
         limit = 1_000
         while True:
             self._check()
-            hits = self._searcher.search(clause.query, limit=limit, count=False).hits
+            hits = self._ranking.best(clause, limit)
             above = [address for score, address in hits if score >= minimum]
             if len(above) < len(hits):
                 break

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from isthmus.engines.embedded.collapsing import Group
 from isthmus.engines.embedded.columns import SEQUENCE_COLUMN
 from isthmus.engines.embedded.fetching import FetchedIndex, Fetcher
 from isthmus.engines.embedded.query.compiled import Extent
@@ -25,6 +26,7 @@ class _Placed(NamedTuple):
     part: IndexPart
     row: Row
     score: float | None
+    group: Group | None = None
 
 
 def hits_of(
@@ -38,7 +40,10 @@ def hits_of(
     Of an index that cannot show what was asked none is answered; why is added to ``failures``.
     """
     wanted = parse_source_filter(request.source)
-    placed = _in_order(parts)[request.offset : request.offset + request.size]
+    placed = _in_order(parts)
+    if request.collapse is not None:
+        placed = _one_of_each_group(placed)
+    placed = placed[request.offset : request.offset + request.size]
     hits: list[Hit | None] = [None] * len(placed)
     for part in parts:
         places = [place for place, each in enumerate(placed) if each.part is part]
@@ -55,7 +60,12 @@ def hits_of(
 
 def _in_order(parts: Sequence[IndexPart]) -> list[_Placed]:
     placed = [
-        _Placed(part, row, None if part.scores is None else part.scores[position])
+        _Placed(
+            part,
+            row,
+            None if part.scores is None else part.scores[position],
+            None if part.groups is None else part.groups[position],
+        )
         for part in parts
         for position, row in enumerate(part.rows)
     ]
@@ -68,6 +78,13 @@ def _in_order(parts: Sequence[IndexPart]) -> list[_Placed]:
     else:
         placed.sort(key=lambda each: -(each.score or 0.0))
     return placed
+
+
+def _one_of_each_group(placed: Sequence[_Placed]) -> list[_Placed]:
+    firsts: dict[Group | None, _Placed] = {}
+    for each in placed:
+        firsts.setdefault(each.group, each)
+    return list(firsts.values())
 
 
 def _complete(
@@ -112,6 +129,7 @@ def _complete(
                 document.seq_no if request.seq_no_primary_term else None,
                 document.primary_term if request.seq_no_primary_term else None,
                 None if sections is None else sections[place],
+                each.group,
             )
         )
     return hits

@@ -33,6 +33,7 @@ from isthmus.engines.embedded.query.compiled import (
 )
 from isthmus.engines.embedded.query.context import QueryContext
 from isthmus.engines.embedded.query.text_ranges import TextRange, text_range
+from isthmus.engines.embedded.ranking import LibraryRanking, Ranking
 from isthmus.engines.embedded.sorting import (
     HeldValue,
     ResolvedKey,
@@ -68,7 +69,10 @@ class _Stream:
 
 
 class Pages:
-    """Taking pages out of one index. ``check`` is called between steps and raises to stop."""
+    """Taking pages out of one index. ``check`` is called between steps and raises to stop.
+
+    ``ranking`` scores; None leaves that to the library.
+    """
 
     def __init__(
         self,
@@ -76,13 +80,15 @@ class Pages:
         context: QueryContext,
         keys: Sequence[ResolvedKey],
         check: Callable[[], None],
+        ranking: Ranking | None = None,
     ) -> None:
         self._searcher = searcher
+        self._ranking = ranking or LibraryRanking(searcher, context.schema)
         self._context = context
         self._schema = context.schema
         self._keys = tuple(keys)
         self._check = check
-        self.found = FoundValues(searcher, context.schema, check)
+        self.found = FoundValues(searcher, context.schema, check, self._ranking)
 
     def top(self, clause: Compiled, need: int, after: tuple[HeldValue, ...] | None = None) -> list[Row]:
         """Answer the first documents in order; with ``after`` those that come strictly after it."""
@@ -332,7 +338,7 @@ class Pages:
         while True:
             self._check()
             limit = batch if key.descending else max(1, self._searcher.num_docs)
-            hits = self._searcher.search(clause.query, limit=limit, count=False).hits
+            hits = self._ranking.best(clause, limit)
             everything = len(hits) < limit or not key.descending
             if after is not None:
                 # equal ones stay in: the next keys decide about them

@@ -9,7 +9,8 @@ from tantivy import Order, Query
 
 from isthmus.engines.embedded.columns import ID_COLUMN, SEQUENCE_COLUMN
 from isthmus.engines.embedded.field_types import ColumnKind
-from isthmus.engines.embedded.query.compiled import Compiled, constant, restricted
+from isthmus.engines.embedded.query.compiled import Compiled
+from isthmus.engines.embedded.ranking import Ranking
 from isthmus.engines.embedded.sorting import HeldValue, ResolvedKey, Sorted
 from isthmus.engines.embedded.sorting_numbers import as_single
 
@@ -17,8 +18,15 @@ from isthmus.engines.embedded.sorting_numbers import as_single
 class FoundValues:
     """Reads values of documents of one index. ``check`` raises to stop the search."""
 
-    def __init__(self, searcher: tantivy.Searcher, schema: tantivy.Schema, check: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        searcher: tantivy.Searcher,
+        schema: tantivy.Schema,
+        check: Callable[[], None],
+        ranking: Ranking,
+    ) -> None:
         self._searcher = searcher
+        self._ranking = ranking
         self._schema = schema
         self._check = check
 
@@ -61,9 +69,7 @@ class FoundValues:
             return []
         if clause.score is not None:
             return [as_single(clause.score)] * len(addresses)
-        narrowed = restricted(clause, constant(self._just(addresses)))
-        found = self._searcher.search(narrowed.query, limit=len(addresses), count=False)
-        return [float(score or 0.0) for score in _in_order(found.hits, addresses)]
+        return [score or 0.0 for score in self._ranking.scores(clause, addresses)]
 
     def _just(self, addresses: Sequence[tantivy.DocAddress]) -> tantivy.Query:
         numbers = self._searcher.fast_field_values(SEQUENCE_COLUMN, list(addresses))
