@@ -50,6 +50,7 @@ from isthmus.exchange import (
     SearchRequest,
     SearchResult,
     StoredDocument,
+    TermStatistics,
     WriteOperation,
     WriteOutcome,
 )
@@ -179,6 +180,12 @@ class EmbeddedEngine:
     async def search(self, selections: Sequence[IndexSelection], request: SearchRequest) -> SearchResult:
         """Search these indices."""
         return await self._searching.search(await self._targets(selections), request)
+
+    async def term_statistics(
+        self, selections: Sequence[IndexSelection], request: SearchRequest
+    ) -> TermStatistics:
+        """Answer what the scores of this search are made of."""
+        return await self._searching.term_statistics(await self._targets(selections), request)
 
     async def count(self, selections: Sequence[IndexSelection], query: Json) -> int:
         """Count the documents that match, exactly."""
