@@ -154,7 +154,9 @@ class AsyncSearches:
         """Answer how a search stands, without what it found; also to whoever may monitor the cluster."""
         may_see = _owned_by(principal, or_may=STATUS_ACTION)
         found = await self._find(search_id, may_see, keep_alive_milliseconds, with_response=False)
-        return found if isinstance(found, AsyncSearch) else found.now(with_hits=False)
+        if isinstance(found, AsyncSearch):
+            return found
+        return msgspec.structs.replace(found.now(with_hits=False), response=None, typed_response=None)
 
     async def delete(self, principal: Principal, search_id: str) -> None:
         """End the search if it runs, everywhere, and forget it; also for whoever may cancel tasks."""
