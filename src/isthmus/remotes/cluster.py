@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -26,6 +26,7 @@ from isthmus.remotes.protocol import (
     Welcome,
 )
 from isthmus.remotes.questions import Question, ask
+from isthmus.remotes.search_features import needed_features, require_features
 from isthmus.remotes.settings import RemoteSettings
 from isthmus.remotes.terms import USUAL_TERMS, CallTerms
 from isthmus.security.certificate_caller import certificate_subject
@@ -209,8 +210,15 @@ class RemoteSearchTarget:
             request=request,
             timed=terms.timed,
         )
+        needed = needed_features(request)
+        if needed:
+            return self._search_if_known(call, needed)
         if terms is USUAL_TERMS:
             return self.calls.call(Action.SEARCH, call, SearchResult)
+        return self._search(call)
+
+    def _search(self, call: SearchCall) -> Awaitable[SearchResult]:
+        terms = self.terms
         return self.calls.call(
             Action.SEARCH,
             call,
@@ -218,3 +226,12 @@ class RemoteSearchTarget:
             timeout_seconds=terms.timeout_seconds or DEFAULT_CALL_TIMEOUT_SECONDS,
             may_be_skipped=terms.may_be_skipped,
         )
+
+    async def _search_if_known(self, call: SearchCall, needed: Collection[str]) -> SearchResult:
+        """Search for what an older peer would leave out without a word; one that does is refused."""
+        link = self.calls.link
+        require_features(needed, link.settings.alias, link.welcome)
+        result = await self._search(call)
+        # a peer that was not known before it was asked
+        require_features(needed, link.settings.alias, self.calls.link.welcome)
+        return result

@@ -37,8 +37,10 @@ NODES: Final = "nodes"
 VIEWS: Final = "views"
 #: the actions ``field_caps`` and ``resolve_index``
 QUESTIONS: Final = "questions"
+#: the members ``fetch``, ``collapse``, ``rescore``, ``profile`` and ``statistics`` of a search
+HITS: Final = "hits"
 #: all that this version has
-FEATURES: Final = (ZSTANDARD, LZ4, DEFLATE, NODES, VIEWS, QUESTIONS)
+FEATURES: Final = (ZSTANDARD, LZ4, DEFLATE, NODES, VIEWS, QUESTIONS, HITS)
 
 # Header names, lower case.
 AUTHORIZATION: Final = "authorization"

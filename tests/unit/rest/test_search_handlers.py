@@ -194,7 +194,7 @@ async def test_several_searches_are_answered_in_their_order() -> None:
         (b"[]\n{}\n", "the header of a search must be an object"),
         (b'{"foo":1}\n{}\n', "Unknown key for a VALUE_NUMBER in [foo]."),
         (b'{"index":1}\n{}\n', "[index] must be a string or a list of strings"),
-        (b'{}\n{"highlight":{"a":1}}\n', "[highlight] is not supported by this deployment"),
+        (b'{}\n{"highlight":{"a":1}}\n', "[highlight] unknown field [a]"),
         (b"{}\n{}\n" * 10_001, "one request may hold [10000] searches at most"),
     ],
 )

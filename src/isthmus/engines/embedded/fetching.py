@@ -28,7 +28,7 @@ from isthmus.engines.embedded.query.context import QueryContext
 from isthmus.engines.embedded.snapshot import Snapshot
 from isthmus.engines.embedded.source_filter import SourceFilter, VisibleFields, read_source, shown_source
 from isthmus.engines.embedded.store_records import SourceRow
-from isthmus.errors import illegal_argument
+from isthmus.errors import Failure, illegal_argument
 from isthmus.exchange import FetchRequest, Json
 
 _EVERYTHING = SourceFilter()
@@ -70,6 +70,8 @@ class Fetcher:
             request.docvalue_fields, mapping, visible, snapshot.settings.max_docvalue_fields
         )
         self._stored = stored_to_show(request.stored_fields, mapping, visible)
+        if self._stored and not mapping.source_enabled:
+            raise _needs_the_source("stored_fields", snapshot.name)
         self._highlighter = (
             Highlighter(request.highlight, fetched.query, fetched.context) if request.highlight else None
         )
@@ -149,10 +151,14 @@ def _require_nothing_of_the_source(request: FetchRequest, index: str) -> None:
         ("highlight", request.highlight),
     ):
         if asked:
-            raise illegal_argument(
-                f"Unable to retrieve the requested [{name}] since _source is disabled in the mappings "
-                f"for index [{index}]"
-            )
+            raise _needs_the_source(name, index)
+
+
+def _needs_the_source(name: str, index: str) -> Failure:
+    return illegal_argument(
+        f"Unable to retrieve the requested [{name}] since _source is disabled in the mappings "
+        f"for index [{index}]"
+    )
 
 
 def _matching(clause: Compiled, numbers: Sequence[int], fetched: FetchedIndex) -> Sequence[int]:

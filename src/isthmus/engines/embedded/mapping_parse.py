@@ -58,7 +58,7 @@ _BOOLEANS: Final = frozenset(
     }
 )
 #: parameters whose only accepted value is the one that changes nothing here
-_ONLY: Final[dict[str, Json]] = {"store": False, "fielddata": False, "index_options": "positions"}
+_ONLY: Final[dict[str, Json]] = {"fielddata": False, "index_options": "positions"}
 WITHOUT_EFFECT: Final = frozenset({"eager_global_ordinals", "norms", *_ONLY})
 """Parameters of fields that are kept and shown and change nothing; some have one possible value."""
 

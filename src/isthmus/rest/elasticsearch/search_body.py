@@ -7,6 +7,14 @@ from typing import Any, Final
 
 from isthmus.errors import illegal_argument, parsing_failure
 from isthmus.exchange import Json
+from isthmus.rest.elasticsearch.search_collapse import collapse_of_body
+from isthmus.rest.elasticsearch.search_fields import (
+    docvalue_fields_of_body,
+    fields_of_body,
+    stored_fields_of_body,
+)
+from isthmus.rest.elasticsearch.search_highlight import highlight_of_body
+from isthmus.rest.elasticsearch.search_rescore import rescore_of_body
 from isthmus.rest.elasticsearch.search_sort import sort_of_body
 from isthmus.rest.elasticsearch.search_values import (
     boolean,
@@ -24,25 +32,17 @@ from isthmus.rest.elasticsearch.search_values import (
 #: what Elasticsearch knows; refused unless the value asks for nothing (null, false or empty)
 _UNSUPPORTED: Final = frozenset(
     {
-        "collapse",
-        "docvalue_fields",
-        "explain",
         "ext",
-        "fields",
-        "highlight",
         "indices_boost",
         "knn",
         "min_compatible_shard_node",
         "pit",
-        "profile",
         "rank",
-        "rescore",
         "retriever",
         "runtime_mappings",
         "script_fields",
         "slice",
         "stats",
-        "stored_fields",
         "sub_searches",
         "suggest",
     }
@@ -52,6 +52,8 @@ _UNSUPPORTED: Final = frozenset(
 def members_of_body(body: Any) -> dict[str, Any]:
     """Answer the members of a ``SearchRequest`` that a body sets; no body sets none.
 
+    ``fetch`` holds by key of the body what :func:`isthmus.rest.elasticsearch.search_fields.joined` reads.
+
     Raises 400 failures in Elasticsearch's words: ``parsing_exception`` for what is not
     understood, ``illegal_argument_exception`` for values that cannot be.
     """
@@ -60,19 +62,21 @@ def members_of_body(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise parsing_failure(f"Expected [START_OBJECT] but found [{token_of(body)}]")
     members: dict[str, Any] = {}
+    fetch: dict[str, Any] = {}
     for name, value in body.items():
         reader = _READERS.get(name)
         if reader is not None:
             member, read = reader
             members[member] = read(name, value)
+        elif name in FETCH_READERS:
+            if value is not None:
+                fetch[name] = FETCH_READERS[name](name, value)
         elif name not in _UNSUPPORTED:
             raise unknown_key(name, value)
-        elif name == "stored_fields" and value == []:
-            # as in Elasticsearch: no stored field at all, and the source is one of them
-            if "_source" not in body:
-                members["source"] = False
         elif value not in (None, False, [], {}):
             raise unsupported(name)
+    if fetch:
+        members["fetch"] = fetch
     return members
 
 
@@ -134,7 +138,20 @@ def _sort(_name: str, value: Any) -> Any:
     return sort_of_body(value)
 
 
+def _collapse(_name: str, value: Any) -> Any:
+    return collapse_of_body(value, members_of_body)
+
+
 _Reader = Callable[[str, Any], Any]
+FETCH_READERS: Final[Mapping[str, _Reader]] = {
+    "fields": fields_of_body,
+    "docvalue_fields": docvalue_fields_of_body,
+    "stored_fields": stored_fields_of_body,
+    "highlight": highlight_of_body,
+    "explain": boolean,
+}
+"""Keys of the body that say what is shown of each hit besides its source, and how their values are read."""
+
 #: key of the body -> member of the request, and how its value is read
 _READERS: Final[Mapping[str, tuple[str, _Reader]]] = {
     "query": ("query", json_object),
@@ -153,4 +170,7 @@ _READERS: Final[Mapping[str, tuple[str, _Reader]]] = {
     "terminate_after": ("terminate_after", terminate_after),
     "version": ("version", boolean),
     "seq_no_primary_term": ("seq_no_primary_term", boolean),
+    "collapse": ("collapse", _collapse),
+    "rescore": ("rescore", rescore_of_body),
+    "profile": ("profile", boolean),
 }

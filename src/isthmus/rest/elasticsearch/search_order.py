@@ -11,7 +11,9 @@ import msgspec
 from isthmus.errors import illegal_argument, parsing_failure
 from isthmus.exchange import SearchRequest
 from isthmus.rest.elasticsearch.search_body import members_of_body, terminate_after
+from isthmus.rest.elasticsearch.search_fields import joined
 from isthmus.rest.elasticsearch.search_parameters import (
+    gathers_statistics,
     indices_options,
     members_of_parameters,
     refuse_unsupported,
@@ -56,7 +58,7 @@ class SearchQuestion:
 def search_question(expressions: tuple[str, ...], parameters: Mapping[str, str], body: Any) -> SearchQuestion:
     """Answer what a search asks for; raises 400 failures that name what is wrong or unsupported."""
     refuse_unsupported(parameters)
-    members = members_of_body(body) | members_of_parameters(parameters)
+    members = joined(members_of_body(body), members_of_parameters(parameters))
     total_as_integer = boolean_parameter(parameters, "rest_total_hits_as_int", default=False)
     if total_as_integer:
         tracked = members.setdefault("track_total_hits", True)
@@ -74,6 +76,7 @@ def search_question(expressions: tuple[str, ...], parameters: Mapping[str, str],
         allow_partial_results=_flag_or_none(parameters, "allow_partial_search_results"),
         skip_unavailable=strict_boolean(parameters, "skip_unavailable"),
         hops=strict_boolean(parameters, "hops") or False,
+        gathers_statistics=gathers_statistics(parameters),
     )
     typed_keys = boolean_parameter(parameters, "typed_keys", default=False)
     return SearchQuestion(order, total_as_integer, typed_keys)

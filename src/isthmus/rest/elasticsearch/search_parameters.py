@@ -8,6 +8,7 @@ from typing import Any, Final
 from isthmus.errors import Failure, illegal_argument
 from isthmus.names import IndicesOptions, parse_expand_wildcards
 from isthmus.rest.elasticsearch.search_body import source_filter, terminate_after, track_total_hits
+from isthmus.rest.elasticsearch.search_fields import fetch_of_parameters
 from isthmus.rest.elasticsearch.search_sort import sort_of_parameter
 from isthmus.rest.elasticsearch.search_uri import URI_QUERY_PARAMETERS, query_of_parameters
 from isthmus.rest.elasticsearch.search_values import integer, not_negative, time_milliseconds, unsupported
@@ -34,8 +35,6 @@ IGNORED_PARAMETERS: Final = frozenset(
 #: known to Elasticsearch and refused by name
 _UNSUPPORTED: Final = (
     "scroll",
-    "docvalue_fields",
-    "stored_fields",
     "suggest_field",
     "suggest_mode",
     "suggest_size",
@@ -51,7 +50,6 @@ _AT_LEAST: Final = {
     "max_concurrent_shard_requests": (1, "maxConcurrentShardRequests"),
     "pre_filter_shard_size": (1, "preFilterShardSize"),
 }
-_REFUSED_IF_TRUE: Final = ("explain",)
 #: this project's own: search on without a cluster that fails (whatever its settings say), and tell where
 #: the time of each remote cluster went
 OWN_PARAMETERS: Final = frozenset({"skip_unavailable", "hops"})
@@ -62,19 +60,21 @@ SEARCH_PARAMETERS: Final = (
     | URI_QUERY_PARAMETERS
     | OWN_PARAMETERS
     | frozenset(_UNSUPPORTED)
-    | frozenset(_REFUSED_IF_TRUE)
     | frozenset(
         {
             "_source",
             "_source_excludes",
             "_source_includes",
             "allow_partial_search_results",
+            "docvalue_fields",
+            "explain",
             "from",
             "rest_total_hits_as_int",
             "search_type",
             "seq_no_primary_term",
             "size",
             "sort",
+            "stored_fields",
             "terminate_after",
             "timeout",
             "track_scores",
@@ -129,18 +129,19 @@ def refuse_unsupported(parameters: Mapping[str, str]) -> None:
     for name in _UNSUPPORTED:
         if name in parameters:
             raise unsupported(name)
-    for name in _REFUSED_IF_TRUE:
-        if boolean_parameter(parameters, name, default=False):
-            raise unsupported(name)
     boolean_parameter(parameters, "ccs_minimize_roundtrips", default=True)
     for name, (least, spoken) in _AT_LEAST.items():
         if name in parameters and integer(name, parameters[name]) < least:
             raise illegal_argument(f"{spoken} must be >= {least}")
+    gathers_statistics(parameters)
+
+
+def gathers_statistics(parameters: Mapping[str, str]) -> bool:
+    """Tell whether scores are to be made of the statistics of all indices and clusters together."""
     search_type = parameters.get("search_type", "query_then_fetch")
-    if search_type == "dfs_query_then_fetch":
-        raise unsupported("search_type=dfs_query_then_fetch")
-    if search_type != "query_then_fetch":
+    if search_type not in ("query_then_fetch", "dfs_query_then_fetch"):
         raise illegal_argument(f"No search type for [{search_type[:100]}]")
+    return search_type == "dfs_query_then_fetch"
 
 
 def members_of_parameters(parameters: Mapping[str, str]) -> dict[str, Any]:
@@ -163,6 +164,9 @@ def members_of_parameters(parameters: Mapping[str, str]) -> dict[str, Any]:
     source = _source(parameters)
     if source is not None:
         members["source"] = source
+    fetch = fetch_of_parameters(parameters)
+    if fetch:
+        members["fetch"] = fetch
     return members
 
 

@@ -57,11 +57,26 @@ def _hits_object(result: SearchResult, *, total_as_integer: bool) -> dict[str, A
     return described
 
 
+def sections_before_sort(sections: dict[str, bytes]) -> dict[str, Any]:
+    """Answer the sections of a hit that stand before its sort values."""
+    return {name: orjson.Fragment(sections[name]) for name in ("fields", "highlight") if name in sections}
+
+
+def sections_after_sort(sections: dict[str, bytes]) -> dict[str, Any]:
+    """Answer the sections of a hit that stand after its sort values."""
+    return {
+        name: orjson.Fragment(sections[name])
+        for name in ("matched_queries", "_explanation")
+        if name in sections
+    }
+
+
 def _hit_objects(hits: Sequence[Hit]) -> list[dict[str, Any]]:
     fragment = orjson.Fragment
     rendered = []
     for hit in hits:
         described: dict[str, Any] = {"_index": hit.index, "_id": hit.id}
+        sections = hit.sections
         if hit.version is not None:
             described["_version"] = hit.version
         if hit.seq_no is not None:
@@ -70,7 +85,15 @@ def _hit_objects(hits: Sequence[Hit]) -> list[dict[str, Any]]:
         described["_score"] = hit.score
         if hit.source is not None:
             described["_source"] = fragment(hit.source)
+        if sections is not None:
+            described |= sections_before_sort(sections)
         if hit.sort is not None:
             described["sort"] = hit.sort
+        if sections is not None:
+            described |= sections_after_sort(sections)
+            if "_explanation" in sections:
+                described = {"_shard": f"[{hit.index}][0]", **described}
+        if not hit.id:
+            del described["_id"]
         rendered.append(described)
     return rendered
