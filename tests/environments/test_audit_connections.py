@@ -70,7 +70,7 @@ def _connect(side: Side, port: str, address: str, shown: Credentials | None, fol
     ("kind", "action", "reason"),
     [
         ("missing", "anonymous_access_denied", "no certificate was presented"),
-        ("untrusted", "authentication_failed", "unable to get local issuer certificate"),
+        ("untrusted", "authentication_failed", "self-signed certificate in certificate chain"),
         ("expired", "authentication_failed", "certificate has expired"),
         ("of another name", "authentication_failed", "does not match the trusted names"),
     ],

@@ -44,10 +44,10 @@ CHECKS: Final = (
     Check("key_type", "type of the key", judging_access.judge_key_type, ("keystore", "server")),
     Check("key", "key or certificate accepted", judging_access.judge_key, ("key_type",)),
     Check("clocks", "clocks", judging_access.judge_clocks, ("key",)),
-    Check("access", "access of the user", judging_access.judge_access, ("key",)),
-    Check("indices", "indices", judging_access.judge_indices, ("access",)),
     Check("versions", "versions", judging_access.judge_versions, ("key",)),
     Check("round_trip", "round trip", judging_access.judge_round_trip, ("key",)),
+    Check("access", "access of the user", judging_access.judge_access, ("round_trip",)),
+    Check("indices", "indices", judging_access.judge_indices, ("access",)),
     Check("search", "trial search", judging_access.judge_search, ("indices",)),
 )
 

@@ -99,7 +99,7 @@ def judge_access(seen: Observations) -> Verdict:
     """Judge whether the key's access and the asking user's roles have something in common."""
     access = seen.access
     if access is None:
-        return _not_asked(seen)
+        return skipped("the remote was not asked")
     if access.denied_here:
         return error(
             Cause.NO_REMOTE_PRIVILEGES,
@@ -117,7 +117,7 @@ def judge_indices(seen: Observations) -> Verdict:
     """Judge whether there is something to search under the names asked about."""
     access = seen.access
     if access is None:
-        return _not_asked(seen)
+        return skipped("the remote was not asked")
     asked = ",".join(access.expressions)
     refusal = access.refusal
     if refusal is not None:
@@ -161,7 +161,8 @@ def judge_versions(seen: Observations) -> Verdict:
 
 def judge_round_trip(seen: Observations) -> Verdict:
     """Judge the way there and back."""
-    trips, trouble = seen.round_trips_milliseconds, seen.later_trouble
+    # Once the remote has answered about access, what came later is told by the search.
+    trips, trouble = seen.round_trips_milliseconds, seen.later_trouble if seen.access is None else None
     if not trips:
         if trouble is None:
             return skipped("no ping was sent")
@@ -206,13 +207,6 @@ def judge_search(seen: Observations) -> Verdict:
 
 
 _KEEP_OPEN: Final = "check the remote node, and that nothing on the way cuts connections"
-
-
-def _not_asked(seen: Observations) -> Verdict:
-    trouble = seen.later_trouble
-    if trouble is None:
-        return skipped("the remote was not asked")
-    return error(Cause.CONNECTION_BREAKS, trouble.reason, trouble.remedy or _KEEP_OPEN)
 
 
 def _denied_there(seen: Observations, access: AccessSeen, refusal: Refusal) -> Verdict:
