@@ -14,6 +14,7 @@ from isthmus.search.aggregations import (
     with_cluster_alias,
     with_typed_keys,
 )
+from isthmus.search.aggregations.sketches.distinct import DistinctValues, hash_of
 
 
 def combined(request: dict[str, Any], *parts: dict[str, Any]) -> dict[str, Any]:
@@ -262,12 +263,18 @@ def test_ranges_and_filters_add_up_place_by_place() -> None:
     }
 
 
-def test_different_values_are_counted_once_and_too_many_are_refused() -> None:
-    """Cardinality unites values; beyond its threshold it says what to do."""
-    request = {"cardinality": {"field": "k", "precision_threshold": 3}}
-    assert combined(request, terms_part({"a": 1, "b": 1}), terms_part({"b": 5, "c": 1})) == {"value": 3}
-    with pytest.raises(Failure, match=r"more than \[3\] values: raise \[precision_threshold\]"):
-        combined(request, terms_part({"a": 1, "b": 1}), terms_part({"c": 1, "d": 1}))
+def test_different_values_are_counted_once() -> None:
+    """Cardinality unites values: what two clusters have counts once; indices of two clusters are two."""
+    parts = []
+    for values in (["a", "b"], ["b", "c"]):
+        distinct = DistinctValues(3_000)
+        distinct.add(map(hash_of, values))
+        parts.append(distinct.write())
+    assert combined({"cardinality": {"field": "k"}}, *parts) == {"value": 3}
+
+    tree = parse_aggregations({"a": {"cardinality": {"field": "_index"}}})
+    here = {"a": {"names": ["logs"]}}
+    assert combine(tree, [here, with_cluster_alias(tree, here, "eu")]) == {"a": {"value": 2}}
 
 
 def test_spread_is_of_all_values() -> None:

@@ -1,42 +1,37 @@
-"""How many different values a field has: the values themselves are asked for and united.
-
-Elasticsearch answers a sketch inside a cluster but never shows it, so that only values can be
-united across clusters. The answer is exact, up to ``precision_threshold`` values.
-"""
+"""How many different values a field has: exactly up to ``precision_threshold``, then estimated."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from isthmus.errors import illegal_argument
 from isthmus.exchange import JsonObject
-from isthmus.search.aggregations.contract import BucketBudget, Node, not_orderable
-from isthmus.search.aggregations.fields import Parameters
-from isthmus.search.aggregations.order import BY_RISING_KEY
-from isthmus.search.aggregations.terms import Terms
+from isthmus.search.aggregations.contract import BucketBudget, Node
+from isthmus.search.aggregations.fields import Parameters, without_nothing
+from isthmus.search.aggregations.metric import OneNumber
+from isthmus.search.aggregations.sketches.distinct import DistinctValues
 
 #: Elasticsearch's default and its maximum.
 _DEFAULT_THRESHOLD: Final = 3_000
 _MAXIMUM_THRESHOLD: Final = 40_000
+#: Names of indices travel as they are, because the name of the cluster comes to be a part of them.
+INDEX_FIELD: Final = "_index"
+_NAMES: Final = "names"
 
 
 @dataclass(frozen=True, slots=True)
-class Cardinality:
-    """The parameters of ``cardinality``."""
+class Cardinality(OneNumber):
+    """The parameters of ``cardinality``.
+
+    The combinable form is that of :class:`DistinctValues`; of the field ``_index`` it has ``names``.
+    """
 
     path: str
-    missing: str | int | float | bool | None
-    threshold: int
-    _values: Terms = field(init=False, repr=False, compare=False)
+    missing: str | int | float | bool | None = None
+    threshold: int = _DEFAULT_THRESHOLD
 
     kind: ClassVar[str] = "cardinality"
-
-    def __post_init__(self) -> None:
-        size = self.threshold + 1
-        values = Terms(field=self.path, size=size, shard_size=size, order=BY_RISING_KEY, missing=self.missing)
-        object.__setattr__(self, "_values", values)
 
     @classmethod
     def parse(cls, parameters: Parameters) -> Cardinality:
@@ -56,33 +51,38 @@ class Cardinality:
             _DEFAULT_THRESHOLD if threshold is None else min(threshold, _MAXIMUM_THRESHOLD),
         )
 
-    def ask(self, children: Sequence[Node]) -> JsonObject:
-        """Ask for the values, and one more than may be."""
-        return self._values.ask(children)
+    def members(self) -> JsonObject:
+        """Answer the parameters."""
+        return without_nothing(
+            {"field": self.path, "missing": self.missing, "precision_threshold": self.threshold}
+        )
 
-    def combine(self, parts: Sequence[JsonObject], children: Sequence[Node]) -> JsonObject:
-        """Unite the values; more than the threshold allows are not carried on."""
-        combined = self._values.combine(parts, children)
-        return {**combined, "buckets": combined["buckets"][: self.threshold + 1]}
+    def combine(self, parts: Sequence[JsonObject], children: Sequence[Node]) -> JsonObject:  # noqa: ARG002 - the contract's
+        """Unite the values."""
+        if self.path == INDEX_FIELD:
+            return {_NAMES: sorted({str(name) for part in parts for name in part[_NAMES]})}
+        return self._united(parts).write()
 
-    def finish(self, combined: JsonObject, children: Sequence[Node], budget: BucketBudget) -> JsonObject:  # noqa: ARG002
-        """Count the values. Raises an ``illegal_argument_exception`` failure when there are too many."""
-        count = len(combined["buckets"])
-        if count > self.threshold:
-            raise illegal_argument(
-                f"[cardinality] counts exactly and field [{self.path}] has more than [{self.threshold}] "
-                f"values: raise [precision_threshold] (at most [{_MAXIMUM_THRESHOLD}]) or narrow the search"
-            )
-        return {"value": count}
+    def finish(self, combined: JsonObject, children: Sequence[Node], budget: BucketBudget) -> JsonObject:  # noqa: ARG002 - the contract's
+        """Count them."""
+        return {"value": self._count(combined)}
 
-    def order_value(self, combined: JsonObject, metric: str) -> float:  # noqa: ARG002 - the contract's
-        """Refuse: a cluster that is asked for values cannot order by their number."""
-        raise not_orderable(self.kind)
+    def order_value(self, combined: JsonObject, metric: str) -> float:
+        """Answer the number of values."""
+        self.order_metric(metric)
+        return self._count(combined)
 
-    def order_metric(self, metric: str) -> str:  # noqa: ARG002 - the contract's
-        """Refuse likewise."""
-        raise not_orderable(self.kind)
+    def with_cluster_alias(self, part: JsonObject, alias: str) -> JsonObject:
+        """Answer another cluster's part with its indices named as they are here."""
+        if self.path != INDEX_FIELD:
+            return part
+        return {_NAMES: [f"{alias}:{name}" for name in part[_NAMES]]}
 
-    def typed_name(self, final: JsonObject) -> str:  # noqa: ARG002 - the contract's
-        """Answer the kind."""
-        return self.kind
+    def _count(self, combined: JsonObject) -> int:
+        return len(combined[_NAMES]) if self.path == INDEX_FIELD else self._united([combined]).count()
+
+    def _united(self, parts: Sequence[JsonObject]) -> DistinctValues:
+        united = DistinctValues(self.threshold)
+        for part in parts:
+            united.read(part)
+        return united

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from isthmus.errors import Failure, FailureKind, illegal_argument
 from isthmus.exchange import JsonObject
@@ -85,6 +85,15 @@ class Aggregation(Protocol):
 
     def typed_name(self, final: JsonObject) -> str:
         """Answer the prefix that ``typed_keys`` puts before the name."""
+        ...
+
+
+@runtime_checkable
+class NamesIndices(Protocol):
+    """An aggregation whose answers name indices, which are called otherwise in another cluster."""
+
+    def with_cluster_alias(self, part: JsonObject, alias: str) -> JsonObject:
+        """Answer the combinable part of the cluster of that alias with its indices as they are here."""
         ...
 
 

@@ -52,6 +52,10 @@ class Parameters:
         self._known.append(member)
         return self._left.pop(member, None)
 
+    def has_nothing(self, member: str) -> bool:
+        """Tell whether a member is there and null."""
+        return member in self._left and self._left[member] is None
+
     def refuse(self, member: str, problem: str) -> Failure:
         """Answer the failure for a member that is there and cannot be used."""
         return unreadable(

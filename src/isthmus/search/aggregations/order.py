@@ -114,13 +114,15 @@ def path_step(path: str, children: Sequence[Node]) -> tuple[Node, str, str]:
     by_name = {node.name: node for node in children}
     if first in by_name:
         return by_name[first], "", rest
-    name, _, metric = first.rpartition(".")
-    if name not in by_name:
+    # a name may have dots, and so may a metric: percentiles have 99.9
+    dots = (place for place, character in enumerate(first) if character == ".")
+    name = max((first[:place] for place in dots if first[:place] in by_name), key=len, default=None)
+    if name is None:
         raise illegal_argument(
             f"Invalid aggregator order path [{path}]. The provided aggregation [{first}] either does not "
             "exist, or is a pipeline aggregation and cannot be used to sort the buckets."
         )
-    return by_name[name], metric, rest
+    return by_name[name], first[len(name) + 1 :], rest
 
 
 def _asked_path(path: str, children: Sequence[Node]) -> str:

@@ -10,18 +10,30 @@ from typing import Final
 
 from isthmus.errors import Failure, FailureKind, illegal_argument, parsing_failure, validation_failure
 from isthmus.exchange import Json, JsonObject
+from isthmus.search.aggregations.adjacency_matrix import AdjacencyMatrix
+from isthmus.search.aggregations.auto_date_histogram import AutoDateHistogram
+from isthmus.search.aggregations.boxplot import Boxplot
 from isthmus.search.aggregations.cardinality import Cardinality
+from isthmus.search.aggregations.composite import Composite
 from isthmus.search.aggregations.contract import Aggregation, Level, Node, PipelineNode
 from isthmus.search.aggregations.date_histogram import DateHistogram
+from isthmus.search.aggregations.date_ranges import DateRanges
 from isthmus.search.aggregations.extended_stats import ExtendedStats
 from isthmus.search.aggregations.fields import Parameters, suggestion, token_name
 from isthmus.search.aggregations.filters import Filters, SingleBucket, check_query
 from isthmus.search.aggregations.histogram import Histogram
+from isthmus.search.aggregations.ip_ranges import AddressRanges
+from isthmus.search.aggregations.median_absolute_deviation import MedianAbsoluteDeviation
 from isthmus.search.aggregations.metrics import Average, SingleMetric, Stats, ValueCount
+from isthmus.search.aggregations.multi_terms import MultiTerms
 from isthmus.search.aggregations.order import BucketOrder
+from isthmus.search.aggregations.percentiles import PercentileRanks, Percentiles
 from isthmus.search.aggregations.pipelines import PIPELINES, ordered, parse_pipeline, problems
 from isthmus.search.aggregations.ranges import Ranges
+from isthmus.search.aggregations.rare_terms import RareTerms
+from isthmus.search.aggregations.string_stats import StringStats
 from isthmus.search.aggregations.terms import Terms
+from isthmus.search.aggregations.weighted_average import WeightedAverage
 
 #: As deep as queries may be: what is nested deeper is no question that somebody has.
 _MAXIMUM_DEPTH: Final = 30
@@ -32,44 +44,67 @@ _SUB_AGGREGATIONS: Final = ("aggs", "aggregations")
 #: Every aggregation that can be combined, and what reads its parameters.
 REGISTRY: Final[Mapping[str, Callable[[Parameters], Aggregation]]] = MappingProxyType(
     {
+        "adjacency_matrix": AdjacencyMatrix.parse,
+        "auto_date_histogram": AutoDateHistogram.parse,
         "avg": Average.parse,
+        "boxplot": Boxplot.parse,
         "cardinality": Cardinality.parse,
+        "composite": Composite.parse,
         "date_histogram": DateHistogram.parse,
+        "date_range": DateRanges.parse,
         "extended_stats": ExtendedStats.parse,
         "filters": Filters.parse,
         "global": SingleBucket.parse_global,
         "histogram": Histogram.parse,
+        "ip_range": AddressRanges.parse,
         "max": SingleMetric.parse,
+        "median_absolute_deviation": MedianAbsoluteDeviation.parse,
         "min": SingleMetric.parse,
         "missing": SingleBucket.parse_missing,
+        "percentile_ranks": PercentileRanks.parse,
+        "percentiles": Percentiles.parse,
+        "multi_terms": MultiTerms.parse,
         "range": Ranges.parse,
+        "rare_terms": RareTerms.parse,
         "stats": Stats.parse,
+        "string_stats": StringStats.parse,
         "sum": SingleMetric.parse,
         "terms": Terms.parse,
         "value_count": ValueCount.parse,
+        "weighted_avg": WeightedAverage.parse,
     }
 )
 #: The body of this one is a query and not parameters.
 _FILTER: Final = "filter"
 
 METRICS: Final = frozenset(
-    {"avg", "cardinality", "extended_stats", "max", "min", "stats", "sum", "value_count"}
+    {
+        "avg",
+        "boxplot",
+        "cardinality",
+        "extended_stats",
+        "max",
+        "median_absolute_deviation",
+        "min",
+        "percentile_ranks",
+        "percentiles",
+        "stats",
+        "string_stats",
+        "sum",
+        "value_count",
+        "weighted_avg",
+    }
 )
 
 #: Aggregations of Elasticsearch that exist and cannot be combined (yet): refused by name.
 _UNSUPPORTED: Final = frozenset(
     {
-        "adjacency_matrix",
-        "auto_date_histogram",
-        "boxplot",
         "bucket_correlation",
         "bucket_count_ks_test",
         "categorize_text",
         "change_point",
         "children",
-        "composite",
         "cumulative_cardinality",
-        "date_range",
         "diversified_sampler",
         "frequent_item_sets",
         "geo_bounds",
@@ -81,31 +116,23 @@ _UNSUPPORTED: Final = frozenset(
         "geotile_grid",
         "inference",
         "ip_prefix",
-        "ip_range",
         "matrix_stats",
-        "median_absolute_deviation",
         "moving_fn",
         "moving_percentiles",
-        "multi_terms",
         "nested",
         "parent",
-        "percentile_ranks",
-        "percentiles",
         "random_sampler",
-        "rare_terms",
         "rate",
         "reverse_nested",
         "sampler",
         "scripted_metric",
         "significant_terms",
         "significant_text",
-        "string_stats",
         "t_test",
         "time_series",
         "top_hits",
         "top_metrics",
         "variable_width_histogram",
-        "weighted_avg",
     }
 )
 

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from isthmus.errors import Failure, FailureKind, Fault
 from isthmus.exchange import Json, JsonObject
-from isthmus.search.aggregations.contract import BucketBudget, Level, Node, ask_all, combine_all, finish_all
+from isthmus.search.aggregations.contract import (
+    BucketBudget,
+    Level,
+    NamesIndices,
+    Node,
+    ask_all,
+    combine_all,
+    finish_all,
+)
 from isthmus.search.aggregations.parse import parse_level
 from isthmus.search.aggregations.pipelines import apply_pipelines, has_pipelines
 from isthmus.search.aggregations.terms import Terms
@@ -80,7 +88,7 @@ def with_typed_keys(tree: AggregationTree, final: JsonObject) -> JsonObject:
 def with_cluster_alias(tree: AggregationTree, part: JsonObject, alias: str) -> JsonObject:
     """Answer a remote cluster's combinable answer with the names of its indices as they are here.
 
-    Only terms of ``_index`` name indices: ``logs`` becomes ``eu:logs``.
+    ``logs`` becomes ``eu:logs`` in terms of ``_index`` and wherever else an answer names indices.
     """
     return _qualified(tree.nodes, part, alias)
 
@@ -95,6 +103,8 @@ def _qualified(nodes: Sequence[Node], part: JsonObject, alias: str) -> JsonObjec
         if isinstance(node.aggregation, Terms) and node.aggregation.field == "_index":
             named = [{**bucket, "key": f"{alias}:{bucket['key']}"} for bucket in answer["buckets"]]
             answer = {**answer, "buckets": named}
+        elif isinstance(node.aggregation, NamesIndices):
+            answer = node.aggregation.with_cluster_alias(answer, alias)
         qualified[node.name] = answer
     return qualified
 

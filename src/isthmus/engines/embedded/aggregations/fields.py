@@ -21,8 +21,25 @@ from isthmus.search.aggregations.time_zone import UTC, TimeZone
 
 #: Which kinds of columns an aggregation can read; all others read every field that is not text.
 _NUMBERS_ONLY: Final = frozenset(
-    {"min", "max", "sum", "stats", "extended_stats", "histogram", "date_histogram", "range"}
+    {
+        "auto_date_histogram",
+        "boxplot",
+        "date_histogram",
+        "date_range",
+        "extended_stats",
+        "histogram",
+        "max",
+        "median_absolute_deviation",
+        "min",
+        "percentile_ranks",
+        "percentiles",
+        "range",
+        "stats",
+        "sum",
+        "weighted_avg",
+    }
 )
+_TEXTS_ONLY: Final = frozenset({"string_stats"})
 #: Fields of the document itself that can be counted: every document has exactly one value.
 _METADATA_COLUMNS: Final = {"_id": ID_COLUMN, "_index": SEQUENCE_COLUMN, "_seq_no": SEQUENCE_COLUMN}
 
@@ -177,7 +194,8 @@ def find_field(context: QueryContext, path: str, aggregation: str) -> Aggregated
             f"[{mapped.type}]. Use doc values instead."
         )
     field = AggregatedField(mapped, columns.main)
-    if aggregation in _NUMBERS_ONLY and field.kind is ColumnKind.KEYWORD:
+    is_text = field.kind is ColumnKind.KEYWORD
+    if aggregation in (_NUMBERS_ONLY if is_text else _TEXTS_ONLY):
         raise illegal_argument(
             f"Field [{path}] of type [{mapped.type}] is not supported for aggregation [{aggregation}]"
         )
