@@ -184,8 +184,8 @@ async def test_cancelling_what_matches() -> None:
             "/_tasks/foo:1",
             FailureKind.NOT_FOUND,
             (
-                "task [foo:1] belongs to the node [foo] which isn't part of the cluster and there is no record of"
-                " the task"
+                "task [foo:1] belongs to the node [foo] which isn't part of the cluster and there is no"
+                " record of the task"
             ),
         ),
         ("/_tasks/n1:77", FailureKind.NOT_FOUND, "task [n1:77] isn't running and hasn't stored its results"),
