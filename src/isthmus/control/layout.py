@@ -79,8 +79,16 @@ class DeploymentLayout:
 
     @property
     def configuration(self) -> Path:
-        """Folder of the operators' users: ``users``, ``users_roles``, ``roles.json``. Absent without any."""
+        """Folder of the operators' files: ``users``, ``users_roles``, ``roles.json``, ``settings.toml``.
+
+        Absent without any.
+        """
         return self.directory / "config"
+
+    @property
+    def static_settings(self) -> Path:
+        """Settings that the node has from its start: `isthmus.remotes.static_settings`."""
+        return self.configuration / "settings.toml"
 
     @property
     def first_password(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from typing import Final, Protocol, TypeAlias
@@ -15,6 +16,8 @@ from isthmus.remotes.gateways import Gateway, Gateways
 from isthmus.remotes.phases import Phase, PhaseFailure
 from isthmus.remotes.protocol import NODES, GatewayNode, Welcome
 from isthmus.remotes.records import Revealable
+
+logger = logging.getLogger(__name__)
 
 #: how often a cluster is asked for its nodes again while it is connected
 REFRESH_SECONDS: Final = 60.0
@@ -195,6 +198,16 @@ class _SniffRoute:
                     raise
                 self._gateways.failed(gateway)
                 last = failure
+                # At most once for each time that the nodes are told: whoever connects elsewhere tells nobody.
+                logger.warning(
+                    "gateway passed over",
+                    extra={
+                        "alias": gateway.destination.alias,
+                        "node_id": gateway.node_id,
+                        "phase": failure.phase.value,
+                        "reason": failure.reason,
+                    },
+                )
         if last is not None:
             raise last
         return None

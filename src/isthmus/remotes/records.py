@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from isthmus.remotes.flat_settings import FlatSettings
@@ -18,7 +19,7 @@ class NodeIdentity:
     """What this node tells of itself to others.
 
     ``software_version`` is Isthmus's own; ``publish_address`` is ``host:port`` of the data API as
-    callers reach it through the door.
+    callers reach it through the door. ``attributes`` are Elasticsearch's ``node.attr.*``, without that.
     """
 
     node_id: str
@@ -30,6 +31,7 @@ class NodeIdentity:
     compatible_version: str = COMPATIBLE_VERSION
     minimum_wire_compatible_version: str = MINIMUM_WIRE_COMPATIBLE_VERSION
     minimum_index_compatible_version: str = MINIMUM_INDEX_COMPATIBLE_VERSION
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 class ClusterSettingsRecords(Protocol):

@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from isthmus.exchange import (
 from isthmus.names import ClusterAlias, IndexName
 from isthmus.remotes.address import HostAndPort
 from isthmus.remotes.connection_modes import DEFAULT_PROXY_SOCKET_CONNECTIONS, ProxyMode
+from isthmus.remotes.protocol import GatewayNode
 from isthmus.remotes.records import NodeIdentity
 from isthmus.remotes.registry import Remotes
 from isthmus.remotes.settings import RemoteSettings, credentials_name
@@ -164,6 +165,9 @@ class FarCluster:
     port: int = 0
     server: HttpServer | None = None
     signatures: SignatureVerifier | None = None
+    node_id: str = ""
+    nodes: tuple[GatewayNode, ...] = ()
+    interface_type: Callable[..., RemoteInterface] = RemoteInterface
 
     @property
     def address(self) -> HostAndPort:
@@ -177,10 +181,12 @@ class FarCluster:
         listener = socket.create_server(("127.0.0.1", self.port))
         self.port = listener.getsockname()[1]
         self.server = HttpServer()
-        interface = RemoteInterface(
+        identified = identity(self.name)
+        interface = self.interface_type(
             KeyGate(self.keys, self.signatures),
-            self.engine,  # type: ignore[arg-type]
-            identity(self.name),
+            self.engine,
+            replace(identified, node_id=self.node_id or identified.node_id),
+            nodes=self.nodes,
         )
         self.server.listen(listener, context, interface)
 

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+import msgspec
 import pytest
 from remotes_harness import ALIAS, FarCluster, Near, NearFactory, reader, until
 
 from isthmus.errors import Failure, FailureKind, Fault
 from isthmus.exchange import SearchRequest
 from isthmus.names import IndicesOptions
-from isthmus.remotes.setting_values import Compression
+from isthmus.remotes.address import HostAndPort
+from isthmus.remotes.protocol import BODY_ENCODING, Welcome
+from isthmus.remotes.setting_values import Compression, CompressionScheme
 from isthmus.remotes.trace import begin_trace
+from isthmus.rest.http import Request, Response
+from isthmus.rest.remote.interface import RemoteInterface
 
 OPTIONS = IndicesOptions()
 
 
-async def search(near: Near, *expressions: str) -> list[str]:
+async def search(near: Near, *expressions: str, query: Any = None) -> list[str]:
     """Search as ann and answer the ids found."""
     target = near.remotes.get(ALIAS).search_target(reader("*"))
-    result = await target.search(expressions or ("logs-*",), OPTIONS, SearchRequest(size=100))
+    request = SearchRequest(size=100, query=query)
+    result = await target.search(expressions or ("logs-*",), OPTIONS, request)
     return [hit.id for hit in result.hits]
 
 
@@ -81,11 +88,53 @@ async def test_counting_and_resolving_answer_like_the_remote(near: Near, far: Fa
     assert nothing.matching_indices is False
 
 
-async def test_compression_is_used_both_ways_when_configured(near: Near, far: FarCluster) -> None:
-    """With transport.compress true the answer is the same, packed and unpacked on the way."""
+class Watched(RemoteInterface):
+    """Keeps how bodies came and went."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.encodings: list[tuple[str | None, str | None]] = []
+
+    async def handle(self, request: Request) -> Response:
+        """Take note."""
+        response = await super().handle(request)
+        if request.path.endswith("/search"):
+            answered = dict(response.headers).get(BODY_ENCODING)
+            self.encodings.append((request.headers.get(BODY_ENCODING), answered))
+        return response
+
+
+class WatchedOfOldTimes(Watched):
+    """A peer from before there was more than zstd."""
+
+    async def _handshake(self, incoming: Any) -> Welcome:
+        return msgspec.structs.replace(await super()._handshake(incoming), features=("zstd",))
+
+
+@pytest.mark.parametrize(
+    ("kind", "scheme", "used"),
+    [
+        *((Watched, scheme, scheme.value) for scheme in CompressionScheme),
+        *((WatchedOfOldTimes, scheme, "zstd") for scheme in CompressionScheme),
+    ],
+)
+async def test_compression_is_used_both_ways_when_configured(
+    near: Near, far: FarCluster, kind: type[Watched], scheme: CompressionScheme, used: str
+) -> None:
+    """With transport.compress true bodies are packed both ways, by a scheme that the peer has."""
+    watched: list[Watched] = []
+    far.interface_type = lambda *arguments, **named: watched.append(kind(*arguments, **named)) or watched[0]  # type: ignore[func-returns-value]
+    await far.kill()
+    await far.start()
     far.engine.documents["logs-a"] = [str(number) for number in range(90)]  # type: ignore[index]
-    await connect(near, far, compression=Compression.ALL)
-    assert len(await search(near, "logs-a")) == 90
+    await connect(near, far, compression_scheme=scheme)
+    query = {"terms": {"a": ["b" * 20] * 200}}
+    assert len(await search(near, "logs-a", query=query)) == 90
+    near.connect(far.address, compression=Compression.ALL, compression_scheme=scheme)
+    link = near.remotes.get(ALIAS).link
+    assert len(await search(near, "logs-a", query=query)) == 90
+    assert near.remotes.get(ALIAS).link is link
+    assert watched[0].encodings == [(None, None), (used, used)]
 
 
 async def test_remote_info_has_elasticsearchs_fields_and_the_reason(near: Near, far: FarCluster) -> None:
@@ -239,16 +288,25 @@ async def test_an_invalidated_key_is_noticed_and_a_new_one_mends_it(near: Near, 
     assert await search(near) == ["1", "2", "3"]
 
 
-async def test_changed_settings_open_new_connections(near: Near, far: FarCluster) -> None:
-    """Another number of sockets closes the old connections; skip_unavailable alone does not."""
+async def test_changed_settings_open_new_connections_where_they_lead_elsewhere(
+    near: Near, far: FarCluster
+) -> None:
+    """Another address is a new link; everything else is taken over by the one that is there."""
     await connect(near, far)
     await until(lambda: near.state["num_proxy_sockets_connected"] == 2)
     link = near.remotes.get(ALIAS).link
     near.connect(far.address, skip_unavailable=False)
-    assert near.remotes.get(ALIAS).link is link
     assert near.remotes.get(ALIAS).skip_unavailable is False
-    await connect(near, far, proxy_socket_connections=1)
+    near.connect(far.address, ping_interval_seconds=60.0, compression=Compression.ALL)
+    near.connect(far.address, proxy_socket_connections=1)
     await until(lambda: far.open_connections == 1)
+    assert near.state["max_proxy_socket_connections"] == 1
+    near.connect(far.address, proxy_socket_connections=18)
+    await until(lambda: far.open_connections == 2)
+    assert near.remotes.get(ALIAS).link is link
+    near.connect(HostAndPort("localhost", far.port))
+    assert near.remotes.get(ALIAS).link is not link
+    await until(lambda: bool(near.state["connected"]))
     near.remotes.apply({})
     await until(lambda: far.open_connections == 0)
     assert list(near.remotes.aliases()) == []

@@ -31,7 +31,7 @@ def node_object(identity: NodeIdentity, *, with_http: bool) -> dict[str, Any]:
         "build_type": "pip",
         "build_hash": identity.software_version,
         "roles": list(ROLES),
-        "attributes": {},
+        "attributes": dict(identity.attributes),
     }
     if with_http:
         shown["http"] = {
