@@ -27,6 +27,12 @@ import uvloop
 from isthmus.app import node_memory
 from isthmus.app.node_audit import open_audit
 from isthmus.app.node_logging import log_as_json
+from isthmus.app.node_remotes import (
+    StaticSettingsError,
+    gateway_nodes,
+    read_static_settings,
+    settings_rules,
+)
 from isthmus.app.node_routes import NodeParts, build_data_api
 from isthmus.app.node_searches import open_searches
 from isthmus.app.node_signing import build_signing
@@ -50,6 +56,7 @@ from isthmus.remotes.transport_security import TransportFiles, TransportSecurity
 from isthmus.remotes.trust import OwnCertificate, TrustedAuthorities
 from isthmus.rest.audited import AuditedApplication
 from isthmus.rest.http import HttpApplication
+from isthmus.rest.remote.answers import Answers
 from isthmus.rest.remote.gates import CertificateGate, KeyGate
 from isthmus.rest.remote.interface import RemoteInterface
 from isthmus.rest.serving import HttpServer
@@ -102,7 +109,11 @@ def run_node(directory: Path) -> int:
     log_as_json()
     settings = read_node_settings(directory)
     node_memory.tune_allocator()
-    uvloop.run(_run(settings))
+    try:
+        uvloop.run(_run(settings))
+    except StaticSettingsError as error:
+        logger.error("node cannot start", extra={"reason": str(error)})  # noqa: TRY400 - the reason says it all
+        return 1
     return 0
 
 
@@ -140,6 +151,7 @@ async def _run(settings: NodeSettings) -> None:
 async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> Node:
     """Build every part, and have each closed in the opposite order when the stack unwinds."""
     clock = SystemClock()
+    static = read_static_settings(settings)
     data = DeploymentLayout(settings.directory).data
     database = await asyncio.to_thread(Database.open, sqlite_url(data / "node.sqlite3"), Line.NODE)
     stack.callback(database.close)
@@ -158,6 +170,7 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
         cluster_name=settings.cluster_id,
         software_version=version("isthmus"),
         publish_address=f"{settings.cluster_id}.{settings.domain}:{settings.data_port}",
+        attributes=static.attributes,
     )
     audit = open_audit(settings.audit_log_path, identity, clock, stack)
     keystore = Keystore(settings.keystore_path, settings.keystore_key_path)
@@ -175,7 +188,10 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
     links = LinkContext(identity, trust, clock, transport=transport_security, signing=signing)
     remotes = Remotes(keystore, links)
     cluster_settings = ClusterSettingsService(
-        SqlClusterSettingsRecords(database), remotes.apply, observers=(signing, audit)
+        SqlClusterSettingsRecords(database),
+        remotes.apply,
+        observers=(*settings_rules(settings), signing, audit),
+        static=static,
     )
     await cluster_settings.load()
     await stack.enter_async_context(_in_background(remotes.run(), "remotes"))
@@ -186,9 +202,20 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
     traffic_filter = NodeTrafficFilter(DeploymentLayout(settings.directory).traffic_filter, refusals)
     watching = traffic_filter.run(server.recheck_connections)
     await stack.enter_async_context(_in_background(watching, "traffic filter"))
+    answers = Answers(engine, searches.views, searches.running)
     transport_gate = CertificateGate(transport_security, SqlSecurityRecords(database))
     transport_interface = AuditedApplication(
-        RemoteInterface(transport_gate, engine, identity, running=searches.running), audit, TRANSPORT, clock
+        RemoteInterface(
+            transport_gate,
+            engine,
+            identity,
+            nodes=gateway_nodes(settings, identity, settings.transport_port),
+            running=searches.running,
+            answers=answers,
+        ),
+        audit,
+        TRANSPORT,
+        clock,
     )
     transport = TransportPort(transport_security, server, transport_interface, remotes, refusals)
     await stack.enter_async_context(_in_background(transport.run(), "transport trust"))
@@ -212,7 +239,12 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
         platform=AuditedApplication(data_api.for_callers_of(PlatformCaller()), audit, REST, clock),
         remote=AuditedApplication(
             RemoteInterface(
-                KeyGate(security.authenticator, signatures), engine, identity, running=searches.running
+                KeyGate(security.authenticator, signatures),
+                engine,
+                identity,
+                nodes=gateway_nodes(settings, identity, settings.remote_cluster_port),
+                running=searches.running,
+                answers=answers,
             ),
             audit,
             TRANSPORT,

@@ -20,18 +20,21 @@ from isthmus.rest.elasticsearch import (
     cluster_settings,
     documents,
     documents_multi_get,
+    explain,
     field_caps,
     index_settings,
     indices,
     indices_open_close,
     mappings,
     nodes,
+    point_in_time,
     refresh,
     remote_diagnose,
     remote_info,
     remote_privileges,
     resolve_cluster,
     root,
+    scroll,
     search,
     secure_settings,
     security_api_key_grant,
@@ -72,6 +75,7 @@ def build_data_api(parts: NodeParts) -> DataApi:
         bulk,
         documents,
         documents_multi_get,
+        explain,
         field_caps,
         index_settings,
         mappings,
@@ -95,7 +99,9 @@ def build_data_api(parts: NodeParts) -> DataApi:
     security_privileges.register(router)
     security_roles.register(router, security.roles)
     security_users.register(router, security.users)
-    search.register(router, parts.searches.coordinator, parts.searches.running)
+    search.register(router, parts.searches.coordinator, parts.searches.running, parts.searches.scrolls)
+    scroll.register(router, parts.searches.scrolls)
+    point_in_time.register(router, parts.searches.points)
     async_search.register(router, parts.searches.submitted)
     tasks.register(router, parts.searches.running, identity)
     cluster_settings.register(router, parts.cluster_settings, remotes)

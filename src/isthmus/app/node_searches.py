@@ -12,7 +12,11 @@ from isthmus.remotes.cluster_settings import ClusterSettingsService
 from isthmus.remotes.registry import Remotes
 from isthmus.search.async_searches import AsyncSearches
 from isthmus.search.coordinator import SearchCoordinator
+from isthmus.search.keep_alive import KeepAliveLimits
+from isthmus.search.point_in_time import PointsInTime
 from isthmus.search.running import RunningTasks
+from isthmus.search.scroll import Scrolls
+from isthmus.search.views import HeldViews
 from isthmus.store.async_search_records import SqlAsyncSearchRecords
 from isthmus.store.database import Database
 
@@ -24,6 +28,9 @@ class NodeSearches:
     coordinator: SearchCoordinator
     running: RunningTasks
     submitted: AsyncSearches
+    views: HeldViews
+    points: PointsInTime
+    scrolls: Scrolls
 
 
 async def open_searches(
@@ -32,16 +39,25 @@ async def open_searches(
     settings: ClusterSettingsService,
     database: Database,
     stack: contextlib.AsyncExitStack,
+    node_id: str = "",
 ) -> NodeSearches:
-    """Build it; submitted searches end, and are kept, when the stack unwinds."""
+    """Build it; submitted searches end, and are kept, when the stack unwinds.
+
+    ``node_id`` is what profiles call this node.
+    """
     clock = SystemClock()
     running = RunningTasks()
+    views = HeldViews(engine, clock, lambda: KeepAliveLimits(*settings.current.keep_alives))
+    stack.callback(views.close)
+    points = PointsInTime(views, remotes)
     coordinator = SearchCoordinator(
         engine,
         remotes,
         clock,
         allows_partial_results=lambda: settings.current.allows_partial_results,
         running=running,
+        points=points,
+        node_id=node_id,
     )
     submitted = AsyncSearches(
         coordinator,
@@ -58,4 +74,5 @@ async def open_searches(
         await asyncio.gather(removing, return_exceptions=True)
 
     stack.push_async_callback(stop_removing)
-    return NodeSearches(coordinator, running, submitted)
+    scrolls = Scrolls(coordinator, points, clock)
+    return NodeSearches(coordinator, running, submitted, views, points, scrolls)

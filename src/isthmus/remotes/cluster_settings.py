@@ -18,7 +18,13 @@ from isthmus.remotes.known_settings import ACTED_ON, DESTRUCTIVE_REQUIRES_NAME
 from isthmus.remotes.records import ClusterSettingsRecords, SettingsObserver
 from isthmus.remotes.search_settings import (
     ALLOW_PARTIAL_RESULTS,
+    DEFAULT_KEEP_ALIVE,
     MAXIMUM_ASYNC_RESPONSE_SIZE,
+    MAXIMUM_CONTEXTS,
+    MAXIMUM_KEEP_ALIVE,
+    check_search_settings,
+    read_contexts,
+    read_keep_alive_milliseconds,
     read_size_bytes,
 )
 from isthmus.remotes.settings import RemoteSettings, check_update, remotes_of
@@ -55,6 +61,15 @@ class ClusterSettings:
         """How large the response of a submitted search may be that is to be kept."""
         return read_size_bytes(MAXIMUM_ASYNC_RESPONSE_SIZE, self._value(MAXIMUM_ASYNC_RESPONSE_SIZE))
 
+    @property
+    def keep_alives(self) -> tuple[int, int, int]:
+        """How long search contexts are kept and can be kept, in milliseconds, and how many there can be."""
+        return (
+            read_keep_alive_milliseconds(DEFAULT_KEEP_ALIVE, self._value(DEFAULT_KEEP_ALIVE)),
+            read_keep_alive_milliseconds(MAXIMUM_KEEP_ALIVE, self._value(MAXIMUM_KEEP_ALIVE)),
+            read_contexts(MAXIMUM_CONTEXTS, self._value(MAXIMUM_CONTEXTS)),
+        )
+
     def _value(self, key: str) -> SettingValue:
         return self.transient.get(key) or self.persistent.get(key) or ACTED_ON[key]
 
@@ -66,6 +81,7 @@ class ClusterSettings:
         check_update(persistent, "persistent")
         following = ClusterSettings(updated(self.persistent, persistent), updated(self.transient, transient))
         remotes_of(following.effective, static or StaticSettings())
+        check_search_settings(following.effective)
         return following
 
 

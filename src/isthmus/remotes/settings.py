@@ -17,7 +17,7 @@ from isthmus.remotes.address import Destination
 from isthmus.remotes.connection_modes import DEFAULT_PROXY_SOCKET_CONNECTIONS, ProxyMode, SniffMode
 from isthmus.remotes.flat_settings import FlatSettings, SettingsUpdate, SettingValue
 from isthmus.remotes.known_settings import ACTED_ON, KEPT_WITHOUT_EFFECT, METADATA_PREFIX
-from isthmus.remotes.search_settings import MAXIMUM_ASYNC_RESPONSE_SIZE, read_size_bytes
+from isthmus.remotes.search_settings import SEARCH_SETTING_READERS
 from isthmus.remotes.setting_values import (
     Compression,
     CompressionScheme,
@@ -143,8 +143,8 @@ def check_update(update: SettingsUpdate, kind: str) -> None:
             check_audit_setting(key, value, kind)
             continue
         _check_key(key, kind)
-        if value is not None and key == MAXIMUM_ASYNC_RESPONSE_SIZE:
-            read_size_bytes(key, value)
+        if value is not None and key in SEARCH_SETTING_READERS:
+            SEARCH_SETTING_READERS[key](key, value)
         elif value is not None and key in ACTED_ON:
             read_boolean(key, value)
         elif value is not None and key in SIGNATURE_TRUST_SETTINGS:

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from isthmus.errors import illegal_argument
-
-DEFAULT_KEEP_ALIVE: Final = "search.default_keep_alive"
-MAX_KEEP_ALIVE: Final = "search.max_keep_alive"
-MOST_CONTEXTS: Final = "search.max_open_scroll_context"
+from isthmus.remotes.search_settings import MAXIMUM_KEEP_ALIVE
 
 _MILLISECONDS: Final[Mapping[str, int]] = {
     "d": 86_400_000,
@@ -36,7 +33,7 @@ def require_keep_alive(keep_alive_milliseconds: int, limits: KeepAliveLimits) ->
         raise illegal_argument(
             f"Keep alive for request ({time_text(keep_alive_milliseconds)}) is too large. It must be less "
             f"than ({time_text(limits.max_milliseconds)}). This limit can be set by changing the "
-            f"[{MAX_KEEP_ALIVE}] cluster level setting."
+            f"[{MAXIMUM_KEEP_ALIVE}] cluster level setting."
         )
 
 

@@ -216,6 +216,10 @@ def require_scrollable(request: SearchRequest) -> None:
         problems.append("using [from] is not allowed in a scroll context")
     if request.size == 0:
         problems.append("[size] cannot be [0] in a scroll context")
+    if request.rescore:
+        problems.append("using [rescore] is not allowed in a scroll context")
+    if request.collapse is not None:
+        problems.append("cannot use `collapse` in a scroll context")
     if request.search_after is not None:
         problems.append("[search_after] cannot be used in a scroll context")
     if any(key.field == SHARD_DOC for key in request.sort):

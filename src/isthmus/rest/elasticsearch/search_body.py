@@ -14,6 +14,7 @@ from isthmus.rest.elasticsearch.search_fields import (
     stored_fields_of_body,
 )
 from isthmus.rest.elasticsearch.search_highlight import highlight_of_body
+from isthmus.rest.elasticsearch.search_pit import point_in_time_of_body
 from isthmus.rest.elasticsearch.search_rescore import rescore_of_body
 from isthmus.rest.elasticsearch.search_sort import sort_of_body
 from isthmus.rest.elasticsearch.search_values import (
@@ -36,7 +37,6 @@ _UNSUPPORTED: Final = frozenset(
         "indices_boost",
         "knn",
         "min_compatible_shard_node",
-        "pit",
         "rank",
         "retriever",
         "runtime_mappings",
@@ -168,6 +168,7 @@ _READERS: Final[Mapping[str, tuple[str, _Reader]]] = {
     "min_score": ("min_score", number),
     "timeout": ("timeout_milliseconds", time_milliseconds),
     "terminate_after": ("terminate_after", terminate_after),
+    "pit": ("pit", point_in_time_of_body),
     "version": ("version", boolean),
     "seq_no_primary_term": ("seq_no_primary_term", boolean),
     "collapse": ("collapse", _collapse),

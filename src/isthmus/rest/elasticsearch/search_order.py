@@ -19,6 +19,7 @@ from isthmus.rest.elasticsearch.search_parameters import (
     refuse_unsupported,
     strict_boolean,
 )
+from isthmus.rest.elasticsearch.search_pit import require_fitting_point_in_time
 from isthmus.rest.elasticsearch.search_rendering import search_object
 from isthmus.rest.elasticsearch.search_sort import without_default
 from isthmus.rest.elasticsearch.search_uri import query_of_parameters
@@ -27,6 +28,8 @@ from isthmus.rest.http import boolean_parameter
 from isthmus.search.aggregations import parse_aggregations, with_typed_keys
 from isthmus.search.merge import SearchAnswer
 from isthmus.search.plan import SearchOrder
+from isthmus.search.point_in_time_id import encoded
+from isthmus.search.shard_doc import with_tie_breaker
 from isthmus.security.principal import Principal
 
 
@@ -49,6 +52,8 @@ class SearchQuestion:
     def rendered(self, answer: SearchAnswer) -> dict[str, Any]:
         """Answer the response body."""
         described = search_object(answer, total_as_integer=self.total_as_integer)
+        if self.order.held is not None:
+            described = {"pit_id": encoded(self.order.held.point), **described}
         if self.typed_keys and answer.result.aggregations:
             tree = parse_aggregations(self.order.request.aggregations)
             described["aggregations"] = with_typed_keys(tree, answer.result.aggregations)
@@ -67,16 +72,22 @@ def search_question(expressions: tuple[str, ...], parameters: Mapping[str, str],
                 "[rest_total_hits_as_int] cannot be used if the tracking of total hits is not accurate, "
                 f"got {tracked}"
             )
-    if "sort" in members and "search_after" not in members:
+    held = members.pop("pit", None)
+    require_fitting_point_in_time(held, members.get("sort", ()), expressions, parameters)
+    if held is None and "sort" in members and "search_after" not in members:
         members["sort"] = without_default(members["sort"])
+    request = SearchRequest(**members)
+    if held is not None:
+        expressions, request = held.point.expressions, with_tie_breaker(request)
     order = SearchOrder(
         expressions=expressions,
-        request=SearchRequest(**members),
+        request=request,
         options=indices_options(parameters),
         allow_partial_results=_flag_or_none(parameters, "allow_partial_search_results"),
         skip_unavailable=strict_boolean(parameters, "skip_unavailable"),
         hops=strict_boolean(parameters, "hops") or False,
         gathers_statistics=gathers_statistics(parameters),
+        held=held,
     )
     typed_keys = boolean_parameter(parameters, "typed_keys", default=False)
     return SearchQuestion(order, total_as_integer, typed_keys)

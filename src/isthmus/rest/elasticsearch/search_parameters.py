@@ -34,7 +34,6 @@ IGNORED_PARAMETERS: Final = frozenset(
 
 #: known to Elasticsearch and refused by name
 _UNSUPPORTED: Final = (
-    "scroll",
     "suggest_field",
     "suggest_mode",
     "suggest_size",
@@ -70,6 +69,7 @@ SEARCH_PARAMETERS: Final = (
             "explain",
             "from",
             "rest_total_hits_as_int",
+            "scroll",
             "search_type",
             "seq_no_primary_term",
             "size",

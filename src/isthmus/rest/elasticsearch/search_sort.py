@@ -10,7 +10,7 @@ from isthmus.rest.elasticsearch.search_values import token_of, unsupported
 from isthmus.search.sort_formats import require_date_format
 
 _SCORE: Final = "_score"
-_UNSUPPORTED_KEYS: Final = frozenset({"_script", "_geo_distance", "_geoDistance", "_shard_doc"})
+_UNSUPPORTED_KEYS: Final = frozenset({"_script", "_geo_distance", "_geoDistance"})
 _UNSUPPORTED_OPTIONS: Final = frozenset({"nested", "nested_path", "nested_filter", "numeric_type", "filter"})
 _MODES: Final = frozenset({"min", "max", "sum", "avg", "median"})
 

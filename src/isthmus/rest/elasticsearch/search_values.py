@@ -23,18 +23,9 @@ _MILLISECONDS: Final = {
 }
 
 
-#: what does the same and is supported, where there is something
-_INSTEAD: Final = {
-    "scroll": "sort by a field that is unique to each document and page with [search_after] instead"
-}
-
-
 def unsupported(name: str) -> Failure:
     """Answer the failure for something that Elasticsearch knows and this deployment does not (400)."""
-    instead = _INSTEAD.get(name)
-    return illegal_argument(
-        f"[{name}] is not supported by this deployment{f': {instead}' if instead else ''}"
-    )
+    return illegal_argument(f"[{name}] is not supported by this deployment")
 
 
 def unknown_key(name: str, value: Any) -> Failure:
