@@ -177,7 +177,7 @@ FIELD = {"field": "f"}
         ({"a": {"terms": {"field": "f", "order": {"_key": "up"}}}}, "Unknown order direction [up]"),
         (
             {"a": {"terms": {"field": "f", "include": {"partition": 0}}}},
-            "[include] with partitions is not supported",
+            "Missing [num_partitions] parameter for partition-based include",
         ),
         (
             {"a": {"terms": {"field": "f", "order": {"b": "asc"}}, "aggs": {"b": {"stats": FIELD}}}},

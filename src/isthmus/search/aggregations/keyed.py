@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from isthmus.exchange import Json, JsonObject
 from isthmus.search.aggregations.contract import (
@@ -13,12 +14,14 @@ from isthmus.search.aggregations.contract import (
 )
 from isthmus.search.aggregations.numbers import read_count
 
+Key = TypeVar("Key", float, str)
+
 
 def merged_buckets(
-    parts: Sequence[JsonObject], children: Sequence[Node], read_key: Callable[[Json], float]
+    parts: Sequence[JsonObject], children: Sequence[Node], read_key: Callable[[Json], Key]
 ) -> list[JsonObject]:
     """Merge the buckets of equal keys, in order of their keys. ``key_as_string`` is kept where given."""
-    grouped: dict[float, list[JsonObject]] = {}
+    grouped: dict[Key, list[JsonObject]] = {}
     for part in parts:
         for bucket in part["buckets"]:
             grouped.setdefault(read_key(bucket["key"]), []).append(bucket)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -12,13 +13,13 @@ from isthmus.search.addresses import address_rank
 from isthmus.search.aggregations.contract import (
     BucketBudget,
     Node,
-    combine_all,
     finish_all,
     not_orderable,
 )
 from isthmus.search.aggregations.fields import Parameters, without_nothing
-from isthmus.search.aggregations.numbers import read_count
+from isthmus.search.aggregations.frequent import ERROR, OTHER, hidden_bound, join_lists
 from isthmus.search.aggregations.order import BY_FALLING_COUNT, BucketOrder, KeyOf
+from isthmus.search.aggregations.selection import Selection, read_selection, selection_json
 
 _DEFAULT_SIZE: Final = 10
 #: Elasticsearch asks each shard for this many times the size and some more, so that a value that is
@@ -29,11 +30,6 @@ _MAXIMUM_SIZE: Final = 2**31 - 1
 #: Member of a combinable answer that says how its keys compare where their JSON does not tell.
 KEY_TYPE: Final = "key_type"
 ADDRESS_KEYS: Final = "ip"
-#: The bound is not known.
-UNBOUNDED: Final = -1
-
-_ERROR: Final = "doc_count_error_upper_bound"
-_OTHER: Final = "sum_other_doc_count"
 #: what ``value_type`` may say of a field that an index has not -> the type of field that it stands for
 VALUE_TYPES: Final = {
     "string": "keyword",
@@ -47,9 +43,6 @@ WITHOUT_EFFECT: Final = frozenset({"collect_mode", "execution_hint"})
 """Parameters that say how to go about it, and never change the answer."""
 
 _COLLECT_MODES: Final = ("depth_first", "breadth_first")
-
-Selection = str | tuple[Json, ...] | None
-"""Which values take part: a regular expression, a list of values, or all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +66,22 @@ class Terms:
     @classmethod
     def parse(cls, parameters: Parameters) -> Terms:
         """Read the parameters."""
+        value_type = parameters.text("value_type")
+        if value_type is not None and value_type.lower() not in VALUE_TYPES:
+            raise parameters.refuse("value_type", f"Unknown value type [{value_type}]")
+        # a hint for an engine that has several ways to do the same
+        parameters.text("execution_hint")
+        return dataclasses.replace(
+            cls.parse_list(parameters, parameters.field()),
+            missing=parameters.scalar("missing"),
+            value_type=None if value_type is None else value_type.lower(),
+            include=read_selection(parameters, "include"),
+            exclude=read_selection(parameters, "exclude"),
+        )
+
+    @classmethod
+    def parse_list(cls, parameters: Parameters, field: str) -> Terms:
+        """Read the parameters that say how long the list is and in what order."""
         size = _positive(parameters, "size")
         order = BucketOrder.parse(parameters, BY_FALLING_COUNT)
         shown = _DEFAULT_SIZE if size is None else size
@@ -82,22 +91,13 @@ class Terms:
         mode = parameters.text("collect_mode")
         if mode is not None and mode.lower() not in _COLLECT_MODES:
             raise parameters.refuse("collect_mode", f"no [collect_mode] found for value [{mode}]")
-        value_type = parameters.text("value_type")
-        if value_type is not None and value_type.lower() not in VALUE_TYPES:
-            raise parameters.refuse("value_type", f"Unknown value type [{value_type}]")
-        # a hint for an engine that has several ways to do the same
-        parameters.text("execution_hint")
         return cls(
-            field=parameters.field(),
+            field=field,
             size=shown,
             shard_size=min(max(shown, shard_size), _MAXIMUM_SIZE),
             order=order,
             min_doc_count=_not_negative(parameters, "min_doc_count", 1),
             shard_min_doc_count=_not_negative(parameters, "shard_min_doc_count", 0),
-            missing=parameters.scalar("missing"),
-            value_type=None if value_type is None else value_type.lower(),
-            include=_selection(parameters, "include"),
-            exclude=_selection(parameters, "exclude"),
             show_error=parameters.flag("show_term_doc_count_error"),
         )
 
@@ -114,8 +114,8 @@ class Terms:
                     "min_doc_count": 0 if self.min_doc_count == 0 else max(1, self.shard_min_doc_count),
                     "missing": self.missing,
                     "value_type": self.value_type,
-                    "include": _plain(self.include),
-                    "exclude": _plain(self.exclude),
+                    "include": selection_json(self.include),
+                    "exclude": selection_json(self.exclude),
                     "show_term_doc_count_error": True,
                 }
             )
@@ -123,35 +123,13 @@ class Terms:
 
     def combine(self, parts: Sequence[JsonObject], children: Sequence[Node]) -> JsonObject:
         """Merge the buckets of equal keys; nothing is cut, so that combining again loses nothing."""
-        grouped: dict[Json, list[JsonObject]] = {}
-        # how often a value that a part did not list may occur in it
-        hidden = [self._hidden_bound(part) for part in parts]
-        found_in: dict[Json, float] = {}
-        errors: dict[Json, float] = {}
-        for part, bound in zip(parts, hidden, strict=True):
-            for bucket in part["buckets"]:
-                key = bucket["key"]
-                grouped.setdefault(key, []).append(bucket)
-                found_in[key] = found_in.get(key, 0) + (0 if bound == UNBOUNDED else bound)
-                errors[key] = _added(errors.get(key, 0), read_count(bucket.get(_ERROR, 0)))
-        keys = _common_type(list(grouped), self.field)
+        hidden = [hidden_bound(part, self.shard_size, self.order) for part in parts]
+        joined = join_lists(parts, children, lambda bucket: bucket["key"], hidden)
+        keys = common_type([bucket["key"] for bucket in joined["buckets"]], self.field)
         key_type = next((part[KEY_TYPE] for part in parts if part.get(KEY_TYPE)), None)
-        everywhere = hidden[0] if len(parts) == 1 else _total(hidden)
-        buckets = []
-        for key, same in zip(keys, grouped.values(), strict=True):
-            original = same[0]["key"]
-            bucket = {"key": key}
-            if "key_as_string" in same[0]:
-                bucket["key_as_string"] = same[0]["key_as_string"]
-            bucket["doc_count"] = sum(read_count(each["doc_count"]) for each in same)
-            unseen = UNBOUNDED if everywhere == UNBOUNDED else everywhere - found_in[original]
-            bucket[_ERROR] = int(_added(errors[original], 0 if len(same) == len(parts) else unseen))
-            bucket.update(combine_all(children, same))
-            buckets.append(bucket)
-        error = _total(hidden) if len(parts) > 1 else _total([read_count(part[_ERROR]) for part in parts])
+        buckets = [{**bucket, "key": key} for bucket, key in zip(joined["buckets"], keys, strict=True)]
         return {
-            _ERROR: int(error),
-            _OTHER: sum(read_count(part[_OTHER]) for part in parts),
+            **joined,
             **({} if key_type is None else {KEY_TYPE: key_type}),
             "buckets": self.order.sorted(buckets, children, comparable_keys(key_type)),
         }
@@ -162,8 +140,8 @@ class Terms:
         shown, cut = frequent[: self.size], frequent[self.size :]
         budget.take(len(shown))
         return {
-            _ERROR: combined[_ERROR],
-            _OTHER: combined[_OTHER] + sum(bucket["doc_count"] for bucket in cut),
+            ERROR: combined[ERROR],
+            OTHER: combined[OTHER] + sum(bucket["doc_count"] for bucket in cut),
             "buckets": [self._finished_bucket(bucket, children, budget) for bucket in shown],
         }
 
@@ -187,25 +165,9 @@ class Terms:
     def _finished_bucket(
         self, bucket: JsonObject, children: Sequence[Node], budget: BucketBudget
     ) -> JsonObject:
-        members = ["key", "key_as_string", "doc_count", *([_ERROR] if self.show_error else [])]
+        members = ["key", "key_as_string", "doc_count", *([ERROR] if self.show_error else [])]
         shown = {member: bucket[member] for member in members if member in bucket}
         return {**shown, **finish_all(children, bucket, budget)}
-
-    def _hidden_bound(self, part: JsonObject) -> float:
-        """Answer how often a value that this part did not list may occur in it; -1 is not known.
-
-        What a part lists may itself be combined: then its own error says what its parts hid, and it
-        lists more than it was asked for, since combining cuts nothing.
-        """
-        buckets, error = part["buckets"], read_count(part[_ERROR])
-        nothing_was_cut = not read_count(part[_OTHER]) or len(buckets) < self.shard_size
-        if nothing_was_cut or self.order.is_by_key or error == UNBOUNDED:
-            return error
-        if not self.order.is_by_falling_count:
-            return UNBOUNDED
-        if error and len(buckets) > self.shard_size:
-            return error
-        return error + min(read_count(bucket["doc_count"]) for bucket in buckets)
 
 
 def comparable_keys(key_type: str | None) -> KeyOf:
@@ -215,15 +177,7 @@ def comparable_keys(key_type: str | None) -> KeyOf:
     return lambda bucket: address_rank(bucket["key"])
 
 
-def _added(one: float, other: float) -> float:
-    return UNBOUNDED if UNBOUNDED in (one, other) else one + other
-
-
-def _total(bounds: Sequence[float]) -> float:
-    return UNBOUNDED if UNBOUNDED in bounds else sum(bounds)
-
-
-def _common_type(keys: list[Json], field: str) -> list[Json]:
+def common_type(keys: list[Json], field: str) -> list[Json]:
     """Answer the keys with one type: whole numbers become doubles beside doubles, text mixes with neither."""
     texts = sum(isinstance(key, str) for key in keys)
     if 0 < texts < len(keys):
@@ -259,18 +213,3 @@ def _not_negative(parameters: Parameters, member: str, default: int) -> int:
             f"[{spoken}] must be greater than or equal to 0. Found [{value}] in [{parameters.name}]",
         )
     return value
-
-
-def _selection(parameters: Parameters, member: str) -> Selection:
-    value = parameters.take(member)
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, dict):
-        raise parameters.refuse(member, f"[{member}] with partitions is not supported")
-    if not isinstance(value, list) or not all(isinstance(each, str | int | float) for each in value):
-        raise parameters.wrong_type(member, value)
-    return tuple(value)
-
-
-def _plain(selection: Selection) -> Json:
-    return list(selection) if isinstance(selection, tuple) else selection

@@ -222,13 +222,14 @@ class Execution:
     def _index_name(self, query: Query, node: Node, aggregation: Terms) -> JsonObject:
         """Answer the only term that documents of one index have in ``_index``."""
         name = self._index.context.index_name
-        if isinstance(aggregation.include, str) or isinstance(aggregation.exclude, str):
+        include, exclude = aggregation.include, aggregation.exclude
+        if not isinstance(include, tuple | None) or not isinstance(exclude, tuple | None):
             raise illegal_argument(
                 f"[include] and [exclude] of [{INDEX_FIELD}] are only supported as lists of names"
             )
-        included = aggregation.include is None or name in aggregation.include
+        included = include is None or name in include
         bucket = self.bucket(query, node.children)
-        is_listed = included and name not in (aggregation.exclude or ())
+        is_listed = included and name not in (exclude or ())
         enough = bucket["doc_count"] >= aggregation.min_doc_count
         error = {"doc_count_error_upper_bound": 0}
         buckets = [{"key": name, **error, **bucket}] if is_listed and enough else []

@@ -22,10 +22,11 @@ from isthmus.engines.embedded.aggregations.scope import (
 )
 from isthmus.engines.embedded.field_types import ColumnKind
 from isthmus.errors import illegal_argument
-from isthmus.exchange import JsonObject
+from isthmus.exchange import Json, JsonObject
 from isthmus.search.aggregations.contract import Node
 from isthmus.search.aggregations.order import COUNT, KEY, path_step
-from isthmus.search.aggregations.terms import ADDRESS_KEYS, KEY_TYPE, Selection, Terms, comparable_keys
+from isthmus.search.aggregations.selection import Partition, Selection
+from isthmus.search.aggregations.terms import ADDRESS_KEYS, KEY_TYPE, Terms, comparable_keys
 
 #: More than any segment has: every segment hands over all of its values, so that counts are exact.
 _WHOLE_SEGMENT: Final = 2**31 - 1
@@ -82,8 +83,9 @@ def plan_terms(
     if aggregation.missing is not None:
         members["missing"] = field.column_value(aggregation.missing)
     selected_here = field.kind is not ColumnKind.KEYWORD
+    partition = aggregation.include if isinstance(aggregation.include, Partition) else None
     for member, selection in (("include", aggregation.include), ("exclude", aggregation.exclude)):
-        if selection is None:
+        if selection is None or isinstance(selection, Partition):
             continue
         if isinstance(selection, str) and (selected_here or field.type == "ip"):
             raise illegal_argument(
@@ -93,7 +95,7 @@ def plan_terms(
             )
         if not selected_here:
             members[member] = _selection(selection, field)
-    kept = _KeptValues(aggregation, field) if selected_here else None
+    kept = _KeptValues(aggregation, field) if selected_here or partition is not None else None
 
     def read(answers: Sequence[JsonObject]) -> JsonObject:
         answer = answers[0]
@@ -128,7 +130,7 @@ def is_cut_by_library(aggregation: Terms, field: AggregatedField, reading: Terms
     """Tell whether the library sorts and cuts the list just as Elasticsearch does."""
     numbers = field.kind is not ColumnKind.KEYWORD
     selects_numbers = numbers and (aggregation.include is not None or aggregation.exclude is not None)
-    if reading.keep_all or selects_numbers:
+    if reading.keep_all or selects_numbers or isinstance(aggregation.include, Partition):
         return False
     if reading.mode is TermsMode.FRUGAL:
         return True
@@ -144,6 +146,8 @@ def _may_guess(aggregation: Terms, field: AggregatedField, reading: TermsReading
         return False
     selects = aggregation.include is not None or aggregation.exclude is not None
     if key.path == KEY or (selects and field.kind is not ColumnKind.KEYWORD):
+        return False
+    if isinstance(aggregation.include, Partition):
         return False
     # Elasticsearch takes infinity for the least of nothing, and the library puts nothing last
     return not key.descending or key.path == COUNT
@@ -175,25 +179,33 @@ def _check_guess(aggregation: Terms, ordered: Sequence[JsonObject], children: Se
 
 
 class _KeptValues:
-    """The values of a number's list of terms that ``include`` and ``exclude`` let through."""
+    """The values of a list of terms that ``include`` and ``exclude`` let through."""
 
     def __init__(self, aggregation: Terms, field: AggregatedField) -> None:
+        self._partition = aggregation.include if isinstance(aggregation.include, Partition) else None
         self._included = _values(aggregation.include, field)
         self._excluded = _values(aggregation.exclude, field) or frozenset()
+        self._are_addresses = field.type == "ip"
 
     def keeps(self, key: Any) -> bool:
         if self._included is not None and key not in self._included:
             return False
-        return key not in self._excluded
+        if key in self._excluded:
+            return False
+        if self._partition is None:
+            return True
+        if self._are_addresses:
+            return self._partition.holds_bytes(bytes.fromhex(key))
+        return self._partition.holds(key)
 
 
 def _values(selection: Selection, field: AggregatedField) -> frozenset[Any] | None:
-    if selection is None or isinstance(selection, str):
+    if not isinstance(selection, tuple):
         return None
     return frozenset(field.column_value(each) for each in selection)
 
 
-def _selection(selection: Selection, field: AggregatedField) -> str | list[Any]:
+def _selection(selection: str | tuple[Json, ...], field: AggregatedField) -> str | list[Any]:
     if isinstance(selection, str):
         found = _LUCENE_ONLY.search(selection)
         if found is not None:
@@ -203,7 +215,7 @@ def _selection(selection: Selection, field: AggregatedField) -> str | list[Any]:
             )
         # an expression always stands for the whole value, so that Lucene has no anchors
         return _LITERAL_HERE.sub(lambda match: match[1] or f"\\{match[2]}", selection)
-    return [field.column_value(each) for each in selection or ()]
+    return [field.column_value(each) for each in selection]
 
 
 def _order(aggregation: Terms, children: Sequence[Node]) -> JsonObject:
