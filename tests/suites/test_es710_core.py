@@ -67,6 +67,9 @@ DIRECTORIES: Final = (
     "ping",
     "search",
     "search.aggregation",
+    "tasks.cancel",
+    "tasks.get",
+    "tasks.list",
     "update",
 )
 
