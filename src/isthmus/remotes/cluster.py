@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from isthmus.exchange import Json, Record, SearchRequest, SearchResult
+from isthmus.exchange import Json, Record, SearchRequest, SearchResult, TermStatistics
 from isthmus.names import ClusterAlias, IndicesOptions
 from isthmus.remotes.calls import DEFAULT_CALL_TIMEOUT_SECONDS, RemoteCalls
 from isthmus.remotes.connection_modes import ProxyMode, SniffMode
@@ -25,7 +25,7 @@ from isthmus.remotes.protocol import (
     SearchCall,
     Welcome,
 )
-from isthmus.remotes.questions import Question, ask
+from isthmus.remotes.questions import TERM_STATISTICS, Question, TermStatisticsCall, ask
 from isthmus.remotes.search_features import needed_features, require_features
 from isthmus.remotes.settings import RemoteSettings
 from isthmus.remotes.terms import USUAL_TERMS, CallTerms
@@ -216,6 +216,20 @@ class RemoteSearchTarget:
         if terms is USUAL_TERMS:
             return self.calls.call(Action.SEARCH, call, SearchResult)
         return self._search(call)
+
+    def term_statistics(
+        self, expressions: tuple[str, ...], options: IndicesOptions, request: SearchRequest
+    ) -> Awaitable[TermStatistics]:
+        """Ask what the scores of this search are made of over there; raises like a search."""
+        return ask(
+            self.calls,
+            TERM_STATISTICS,
+            self.subject,
+            lambda subject: TermStatisticsCall(
+                caller=subject, expressions=expressions, options=options, request=request
+            ),
+            self.terms,
+        )
 
     def _search(self, call: SearchCall) -> Awaitable[SearchResult]:
         terms = self.terms

@@ -37,7 +37,8 @@ NODES: Final = "nodes"
 VIEWS: Final = "views"
 #: the actions ``field_caps`` and ``resolve_index``
 QUESTIONS: Final = "questions"
-#: the members ``fetch``, ``collapse``, ``rescore``, ``profile`` and ``statistics`` of a search
+#: the members ``fetch``, ``collapse``, ``rescore``, ``profile`` and ``statistics`` of a search, and
+#: ``numeric_type`` of its sort keys; the action ``term_statistics``
 HITS: Final = "hits"
 #: all that this version has
 FEATURES: Final = (ZSTANDARD, LZ4, DEFLATE, NODES, VIEWS, QUESTIONS, HITS)
@@ -77,6 +78,7 @@ class Action(Enum):
     RELEASE = "release"
     FIELD_CAPS = "field_caps"
     RESOLVE_INDEX = "resolve_index"
+    TERM_STATISTICS = "term_statistics"
 
     @property
     def path(self) -> str:

@@ -13,10 +13,10 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from isthmus.errors import Failure, FailureKind, Fault
-from isthmus.exchange import Json, Record, SearchRequest, SearchResult
+from isthmus.exchange import Json, Record, SearchRequest, SearchResult, TermStatistics
 from isthmus.names import IndicesOptions
 from isthmus.remotes.calls import DEFAULT_CALL_TIMEOUT_SECONDS, RemoteCalls
-from isthmus.remotes.protocol import QUESTIONS, VIEWS, Action
+from isthmus.remotes.protocol import HITS, QUESTIONS, VIEWS, Action
 from isthmus.remotes.terms import CallTerms
 from isthmus.security.remote_caller import RemoteSubject
 
@@ -140,6 +140,15 @@ class ResolveIndexAnswer(Record, frozen=True, kw_only=True):
     aliases: tuple[ResolvedAlias, ...] = ()
 
 
+class TermStatisticsCall(Record, frozen=True, kw_only=True):
+    """Asks what the scores of a search are made of; answered by ``TermStatistics``."""
+
+    caller: RemoteSubject
+    expressions: tuple[str, ...]
+    options: IndicesOptions = IndicesOptions()
+    request: SearchRequest = SearchRequest()
+
+
 @dataclass(frozen=True, slots=True)
 class Question(Generic[T]):
     """One action: how it is asked and answered, and the permission that it takes."""
@@ -154,6 +163,7 @@ HOLD: Final = Question(Action.HOLD, HOLD_ACTION, VIEWS, HoldAnswer)
 SEARCH_HELD: Final = Question(Action.SEARCH_HELD, _SEARCH_ACTION, VIEWS, SearchResult)
 RELEASE: Final = Question(Action.RELEASE, RELEASE_ACTION, VIEWS, ReleaseAnswer)
 FIELD_CAPS: Final = Question(Action.FIELD_CAPS, FIELD_CAPS_ACTION, QUESTIONS, FieldCapsAnswer)
+TERM_STATISTICS: Final = Question(Action.TERM_STATISTICS, _SEARCH_ACTION, HITS, TermStatistics)
 RESOLVE_INDEX: Final = Question(Action.RESOLVE_INDEX, RESOLVE_INDEX_ACTION, QUESTIONS, ResolveIndexAnswer)
 
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from isthmus.clock import Clock, SystemClock
 from isthmus.errors import Failure, illegal_argument
-from isthmus.exchange import Engine, SearchRequest, SearchResult, SearchTarget
+from isthmus.exchange import Engine, SearchRequest, SearchResult, SearchTarget, TermStatistics
 from isthmus.names import ClusterAlias, IndicesOptions
 from isthmus.remotes.terms import CallTerms
 from isthmus.search.ask import ask_all
+from isthmus.search.collapsing import with_inner_hits
 from isthmus.search.local import LocalCluster
 from isthmus.search.merge import SearchAnswer, merge
-from isthmus.search.plan import DEFAULT_REMOTE_TIMEOUT_SECONDS, SearchOrder, plan_search
+from isthmus.search.outcome import Outcome
+from isthmus.search.plan import DEFAULT_REMOTE_TIMEOUT_SECONDS, Plan, SearchOrder, plan_search
 from isthmus.search.point_in_time import PointsInTime, require_contexts
 from isthmus.search.progress import SearchProgress
 from isthmus.search.running import SEARCH_ACTION, RunningTasks
+from isthmus.search.term_statistics import gather_statistics
 from isthmus.security.principal import Principal
 
 
@@ -63,8 +66,31 @@ async def coordinate(
     plan = plan_search(order, skip_unavailable, remote_timeout_seconds)
     if progress is not None:
         progress.planned(plan)
-    outcomes = await ask_all(plan, targets, clock, progress)
-    return merge(plan, outcomes, int((clock.monotonic_seconds() - started) * 1000))
+    if order.gathers_statistics:
+        outcomes = await _ask_with_statistics(plan, targets, clock, progress)
+    else:
+        outcomes = await ask_all(plan, targets, clock, progress)
+    answer = merge(plan, outcomes, int((clock.monotonic_seconds() - started) * 1000))
+    if order.request.collapse is None:
+        return answer
+
+    def search_groups(inner: SearchOrder) -> Awaitable[SearchAnswer]:
+        return coordinate(inner, targets, skip_unavailable, clock, remote_timeout_seconds)
+
+    return await with_inner_hits(answer, order, search_groups)
+
+
+async def _ask_with_statistics(
+    plan: Plan,
+    targets: Mapping[ClusterAlias | None, SearchTarget],
+    clock: Clock,
+    progress: SearchProgress | None,
+) -> tuple[Outcome, ...]:
+    gathered = await gather_statistics(plan, targets, clock)
+    if progress is not None:
+        for outcome in gathered.failed:
+            progress.answered(outcome)
+    return gathered.together(plan, await ask_all(gathered.plan, targets, clock, progress))
 
 
 def _always() -> bool:
@@ -88,7 +114,9 @@ class SearchCoordinator:
         running: RunningTasks | None = None,
         *,
         points: PointsInTime | None = None,
+        node_id: str = "",
     ) -> None:
+        self._node_id = node_id
         self._points = points
         self._engine = engine
         self._remotes = remotes
@@ -135,7 +163,7 @@ class SearchCoordinator:
     ) -> Mapping[ClusterAlias | None, SearchTarget]:
         terms = _terms_of(order)
         if order.held is None:
-            return _Targets(LocalCluster(self._engine, principal), remotes, principal, terms)
+            return _Targets(LocalCluster(self._engine, principal, self._node_id), remotes, principal, terms)
         if self._points is None:
             raise illegal_argument("[pit] is not supported by this node")
         return self._points.targets(principal, order.held, terms)
@@ -190,4 +218,9 @@ class _Refusing:
     async def search(
         self, _expressions: tuple[str, ...], _options: IndicesOptions, _request: SearchRequest
     ) -> SearchResult:
+        raise self.failure
+
+    async def term_statistics(
+        self, _expressions: tuple[str, ...], _options: IndicesOptions, _request: SearchRequest
+    ) -> TermStatistics:
         raise self.failure

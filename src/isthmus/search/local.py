@@ -9,7 +9,15 @@ from typing import Final
 import msgspec
 
 from isthmus.errors import illegal_argument
-from isthmus.exchange import Engine, IndexDescription, IndexSelection, Json, SearchRequest, SearchResult
+from isthmus.exchange import (
+    Engine,
+    IndexDescription,
+    IndexSelection,
+    Json,
+    SearchRequest,
+    SearchResult,
+    TermStatistics,
+)
 from isthmus.names import IndexName, IndicesOptions, KnownIndex, alias_filters
 from isthmus.search.shard_failures import refused_by_index
 from isthmus.security.authorize import may_do_index_action, select_indices
@@ -24,10 +32,14 @@ DEFAULT_RESULT_WINDOW: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class LocalCluster:
-    """The indices of this cluster as ``principal`` may see them. A ``SearchTarget``."""
+    """The indices of this cluster as ``principal`` may see them. A ``SearchTarget``.
+
+    ``node_id`` is what profiles call this node.
+    """
 
     engine: Engine
     principal: Principal
+    node_id: str = ""
 
     async def search(
         self, expressions: tuple[str, ...], options: IndicesOptions, request: SearchRequest
@@ -41,7 +53,17 @@ class LocalCluster:
         descriptions = self.engine.indices()
         for selection in selections:
             require_result_window(request, descriptions[selection.index])
-        return await self.engine.search(selections, request)
+        result = await self.engine.search(selections, request)
+        if not request.profile:
+            return result
+        profile = tuple({"node_id": self.node_id, **shard} for shard in result.profile)
+        return msgspec.structs.replace(result, profile=profile)
+
+    async def term_statistics(
+        self, expressions: tuple[str, ...], options: IndicesOptions, request: SearchRequest
+    ) -> TermStatistics:
+        """Answer what the scores of this search are made of, of what these expressions name here."""
+        return await self.engine.term_statistics(self.select(SEARCH_ACTION, expressions, options), request)
 
     def has_matching_indices(self, expressions: tuple[str, ...], options: IndicesOptions) -> bool:
         """Say whether any open index here matches, for ``_resolve/cluster``.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from isthmus.errors import Fault
@@ -15,9 +15,10 @@ from isthmus.search.clusters import (
     prefixed_failures,
     wrapped_for_caller,
 )
-from isthmus.search.ordering import Found, in_order
+from isthmus.search.ordering import Found, in_order, one_of_each_group
 from isthmus.search.outcome import Outcome
 from isthmus.search.plan import Plan
+from isthmus.search.profiles import profile_of
 from isthmus.search.shard_failures import search_phase_failure
 from isthmus.search.sort_formats import formatted_sort
 
@@ -26,12 +27,14 @@ from isthmus.search.sort_formats import formatted_sort
 class SearchAnswer:
     """The whole answer. ``result.aggregations`` is final; remote hits name ``alias:index``.
 
-    ``clusters`` is empty where only this cluster took part.
+    ``clusters`` is empty where only this cluster took part. ``inner_hits`` holds by name what else is in
+    the group of each hit, where hits were collapsed and that was asked for.
     """
 
     result: SearchResult
     clusters: tuple[ClusterDetail, ...] = ()
     reduce_phases: int = 1
+    inner_hits: tuple[Mapping[str, SearchAnswer], ...] = ()
 
 
 def merge(plan: Plan, outcomes: Sequence[Outcome], took_milliseconds: int) -> SearchAnswer:
@@ -62,6 +65,7 @@ def merge(plan: Plan, outcomes: Sequence[Outcome], took_milliseconds: int) -> Se
         hits=_hits(plan, answered),
         aggregations=_aggregations(plan, answered),
         failures=tuple(_failures(answered)),
+        profile=profile_of(answered) if plan.request.profile else (),
     )
     return SearchAnswer(
         result,
@@ -92,6 +96,8 @@ def _hits(plan: Plan, answered: Sequence[tuple[ClusterAlias | None, SearchResult
     found: list[Found] = [(alias, hit) for alias, result in answered for hit in result.hits]
     if plan.is_shared:
         ordered = in_order(found, request.sort, _addresses(answered))
+        if request.collapse is not None:
+            ordered = one_of_each_group(ordered)
         found = ordered[request.offset : request.offset + request.size]
     if any(key.date_format for key in request.sort):
         found = [(alias, formatted_sort(hit, request.sort)) for alias, hit in found]
@@ -116,6 +122,7 @@ def _prefixed(alias: ClusterAlias, hit: Hit) -> Hit:
         hit.seq_no,
         hit.primary_term,
         hit.sections,
+        hit.group,
     )
 
 

@@ -36,6 +36,14 @@ def in_order(found: Iterable[Found], sort: Sequence[SortKey], addresses: Collect
     return hits
 
 
+def one_of_each_group(found: Iterable[Found]) -> list[Found]:
+    """Answer of hits in their final order those that are the first of their group."""
+    firsts: dict[tuple[SortValue, ...] | None, Found] = {}
+    for each in found:
+        firsts.setdefault(each[1].group, each)
+    return list(firsts.values())
+
+
 def _by_score(found: Found) -> float:
     score = found[1].score
     return -score if score is not None else float("inf")

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from isthmus.errors import illegal_argument, validation_failure
-from isthmus.exchange import SearchRequest
+from isthmus.exchange import Collapse, SearchRequest
 from isthmus.names import ClusterAlias, IndicesOptions, group_by_cluster
 from isthmus.search.aggregations import AggregationTree, parse_aggregations
 from isthmus.search.description import describe_search
@@ -91,10 +91,16 @@ class SearchOrder:
     remote_timeout_seconds: float | None = None
     #: of a point in time; ``expressions`` are its own then
     held: HeldSearch | None = None
+    #: score by the statistics of all clusters together, which are asked for first
+    gathers_statistics: bool = False
 
     def describe(self) -> str:
         """Answer it in one line, for the list of tasks."""
-        return describe_search(self.expressions, self.request, "QUERY_THEN_FETCH")
+        return describe_search(self.expressions, self.request, self._search_type)
+
+    @property
+    def _search_type(self) -> str:
+        return "DFS_QUERY_THEN_FETCH" if self.gathers_statistics else "QUERY_THEN_FETCH"
 
 
 def plan_search(
@@ -147,12 +153,17 @@ def _request_of_a_part(
     """Answer what every part is asked: only what differs from the caller's request changes."""
     if aggregations is not None:
         request = msgspec.structs.replace(request, aggregations=aggregations.ask())
+    if request.collapse is not None:
+        # the hits of each group are searches of their own, when it is known which groups there are
+        request = msgspec.structs.replace(request, collapse=Collapse(field=request.collapse.field))
     if not shared:
         return request
     return msgspec.structs.replace(request, offset=0, size=request.offset + request.size)
 
 
 def _require_consistent(request: SearchRequest) -> None:
+    if request.rescore and request.sort:
+        raise illegal_argument("Cannot use [sort] option in conjunction with [rescore].")
     after = request.search_after
     if after is None:
         return
@@ -162,3 +173,9 @@ def _require_consistent(request: SearchRequest) -> None:
         raise illegal_argument("Sort must contain at least one field.")
     if len(after) != len(request.sort):
         raise illegal_argument(f"search_after has {len(after)} value(s) but sort has {len(request.sort)}.")
+    collapse = request.collapse
+    if collapse is not None and [key.field for key in request.sort] != [collapse.field]:
+        raise illegal_argument(
+            "Cannot use [collapse] in conjunction with [search_after] unless the search is sorted on the same"
+            " field. Multiple sort fields are not allowed."
+        )

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from isthmus.errors import Failure, FailureKind, illegal_argument
-from isthmus.exchange import Json, Record, SearchRequest, SearchResult, SearchTarget, ShardCounts
+from isthmus.exchange import (
+    Json,
+    Record,
+    SearchRequest,
+    SearchResult,
+    SearchTarget,
+    ShardCounts,
+    TermStatistics,
+)
 from isthmus.names import ClusterAlias, IndicesOptions, group_by_cluster
 from isthmus.remotes.failure_reports import failure_of, report_of
 from isthmus.remotes.questions import (
@@ -253,6 +261,11 @@ class _HeldTarget:
         if seen is not None and position is not None:
             seen.update({hit.sort[position]: hit.sort for hit in result.hits if hit.sort})
         return result
+
+    async def term_statistics(
+        self, _expressions: tuple[str, ...], _options: IndicesOptions, _request: SearchRequest
+    ) -> TermStatistics:
+        raise illegal_argument("[search_type=dfs_query_then_fetch] is not supported with [pit] or [scroll]")
 
     async def _search_here(self, request: SearchRequest) -> SearchResult:
         search = self.targets.search

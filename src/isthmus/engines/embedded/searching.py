@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeAlias, TypeVar
@@ -18,6 +18,7 @@ import msgspec
 
 from isthmus.engines.embedded.aggregating import merge_aggregations
 from isthmus.engines.embedded.aggregations.scope import AggregatedIndex
+from isthmus.engines.embedded.profiling import Profile, Step
 from isthmus.engines.embedded.query.compiled import Extent
 from isthmus.engines.embedded.query.compiler import check_query, compiles_quickly
 from isthmus.engines.embedded.searching_index import (
@@ -231,6 +232,10 @@ class _Search:
         self._compiled: list[SearchedIndex] = []
         self._failures: list[FailureReport] = []
         self._is_compiled = False
+        self._profile = Profile(request) if request.profile else None
+
+    def _measured(self, snapshot: Snapshot, step: Step) -> AbstractContextManager[None]:
+        return nullcontext() if self._profile is None else self._profile.measured(snapshot.name, step)
 
     def is_quick(self) -> bool:
         """Tell whether the search is done sooner than a thread is woken up, compiling it if it seems so."""
@@ -262,7 +267,8 @@ class _Search:
         for selection, snapshot in self._opened:
             _require_window(snapshot, self._request)
             try:
-                self._compiled.append(_guarded(partial(self._compile_one, selection, snapshot)))
+                with self._measured(snapshot, Step.COMPILE):
+                    self._compiled.append(_guarded(partial(self._compile_one, selection, snapshot)))
             except Failure as failure:
                 if failure.error_type not in _FAILURES_OF_AN_INDEX:
                     raise
@@ -278,7 +284,8 @@ class _Search:
         timed_out = False
         for searched in self._compiled:
             try:
-                parts.append(_guarded(partial(search_index, searched, self._request, self._stop.check)))
+                with self._measured(searched.snapshot, Step.MATCH):
+                    parts.append(_guarded(partial(search_index, searched, self._request, self._stop.check)))
             except Stopped:
                 if not self._stop.is_late:
                     raise
@@ -320,6 +327,9 @@ class _Search:
             aggregations=aggregations,
             failures=tuple(failures),
             sort_kinds=sort_kinds_of(parts),
+            profile=()
+            if self._profile is None
+            else self._profile.rendered([snapshot.name for _, snapshot in self._opened]),
         )
 
     def _hits(
@@ -327,7 +337,7 @@ class _Search:
     ) -> tuple[tuple[Hit, ...], Sequence[FailureReport]]:
         """Answer the hits, and the failures with those of indices that could not complete theirs."""
         refused: list[FailureReport] = []
-        hits = hits_of(parts, self._request, refused, self._stop.check_abandoned)
+        hits = hits_of(parts, self._request, refused, self._stop.check_abandoned, self._profile)
         return hits, [*failures, *refused] if refused else failures
 
     def _aggregated(
@@ -342,7 +352,9 @@ class _Search:
         refused: list[FailureReport] = []
         for part in parts:
             try:
-                answers.append(_guarded(partial(self._aggregate, [part.searched.to_aggregate(check)], asked)))
+                with self._measured(part.searched.snapshot, Step.AGGREGATE):
+                    index = part.searched.to_aggregate(check)
+                    answers.append(_guarded(partial(self._aggregate, [index], asked)))
                 kept.append(part)
             except Failure as failure:
                 refused.append(report_of(failure, part.searched.snapshot.name))

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+import orjson
+
 from isthmus.engines.embedded.collapsing import Group
 from isthmus.engines.embedded.columns import SEQUENCE_COLUMN
 from isthmus.engines.embedded.fetching import FetchedIndex, Fetcher
+from isthmus.engines.embedded.profiling import Profile, Step
 from isthmus.engines.embedded.query.compiled import Extent
 from isthmus.engines.embedded.searching_index import IndexPart, SearchedIndex
 from isthmus.engines.embedded.sorting import ResolvedKey, order_by
@@ -34,6 +37,7 @@ def hits_of(
     request: SearchRequest,
     failures: list[FailureReport],
     check: Callable[[], None],
+    profile: Profile | None = None,
 ) -> tuple[Hit, ...]:
     """Answer the hits of the window that was asked for, complete. Ties keep the order of the parts.
 
@@ -49,7 +53,11 @@ def hits_of(
         places = [place for place, each in enumerate(placed) if each.part is part]
         of_part = [placed[place] for place in places]
         try:
-            completed = _complete(part, of_part, request, wanted, check)
+            if profile is None:
+                completed = _complete(part, of_part, request, wanted, check)
+            else:
+                with profile.measured(part.searched.snapshot.name, Step.FETCH):
+                    completed = _complete(part, of_part, request, wanted, check)
         except Failure as failure:
             failures.append(report_of(failure, part.searched.snapshot.name))
             continue
@@ -107,9 +115,16 @@ def _complete(
     shows_source = wanted is not None and snapshot.mapping.source_enabled
     visible = part.searched.visible
     sections: Sequence[dict[str, bytes] | None] | None = None
+    if request.collapse is not None:
+        sections = [_with_group(None, request.collapse.field, each.group) for each in placed]
     hides_id = False
     if fetcher is not None:
         sections = fetcher.sections([each.row.address for each in placed], stored)
+        if request.collapse is not None:
+            path = request.collapse.field
+            sections = [
+                _with_group(shown, path, each.group) for shown, each in zip(sections, placed, strict=True)
+            ]
         hides_id = request.fetch is not None and request.fetch.hide_id
     hits = []
     for place, (each, document) in enumerate(zip(placed, stored, strict=True)):
@@ -133,6 +148,14 @@ def _complete(
             )
         )
     return hits
+
+
+def _with_group(sections: dict[str, bytes] | None, path: str, group: Group | None) -> dict[str, bytes] | None:
+    """Answer the sections of a hit with what it was collapsed by among its fields."""
+    if not group:
+        return sections
+    fields = {} if sections is None or "fields" not in sections else orjson.loads(sections["fields"])
+    return {**(sections or {}), "fields": orjson.dumps({path: list(group), **fields})}
 
 
 def fetcher_of(searched: SearchedIndex, request: SearchRequest, check: Callable[[], None]) -> Fetcher:

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from isthmus.exchange import Engine, Record
+from isthmus.exchange import Engine, Record, TermStatistics
 from isthmus.remotes.protocol import Action, Decoders
 from isthmus.remotes.questions import (
     FIELD_CAPS,
@@ -17,6 +17,7 @@ from isthmus.remotes.questions import (
     RELEASE,
     RESOLVE_INDEX,
     SEARCH_HELD,
+    TERM_STATISTICS,
     FieldCapsAnswer,
     FieldCapsCall,
     HoldAnswer,
@@ -26,9 +27,10 @@ from isthmus.remotes.questions import (
     ResolveIndexAnswer,
     ResolveIndexCall,
     SearchHeldCall,
+    TermStatisticsCall,
 )
 from isthmus.rest.remote.gates import Visitor
-from isthmus.search.local import SEARCH_ACTION
+from isthmus.search.local import SEARCH_ACTION, LocalCluster
 from isthmus.search.local_metadata import LocalMetadata
 from isthmus.search.plan import SearchOrder
 from isthmus.search.running import RunningTasks
@@ -42,7 +44,7 @@ Handler: TypeAlias = Callable[[Visitor, bytes], Awaitable[Record]]
 #: how messages call each action: by Elasticsearch's name
 ANSWERED_ACTIONS: Final[Mapping[Action, str]] = {
     question.action: question.elasticsearch_action
-    for question in (HOLD, SEARCH_HELD, RELEASE, FIELD_CAPS, RESOLVE_INDEX)
+    for question in (HOLD, SEARCH_HELD, RELEASE, FIELD_CAPS, RESOLVE_INDEX, TERM_STATISTICS)
 }
 
 
@@ -60,6 +62,7 @@ class Answers:
             Action.RELEASE: self._release,
             Action.FIELD_CAPS: self._field_caps,
             Action.RESOLVE_INDEX: self._resolve_index,
+            Action.TERM_STATISTICS: self._term_statistics,
         }
 
     async def _hold(self, visitor: Visitor, body: bytes) -> HoldAnswer:
@@ -111,6 +114,11 @@ class Answers:
         call = self._decoders.decode(ResolveIndexCall, body)
         metadata = LocalMetadata(self._engine, await _principal(visitor, call.caller))
         return metadata.resolve(call.expressions, call.options)
+
+    async def _term_statistics(self, visitor: Visitor, body: bytes) -> TermStatistics:
+        call = self._decoders.decode(TermStatisticsCall, body)
+        local = LocalCluster(self._engine, await _principal(visitor, call.caller))
+        return await local.term_statistics(call.expressions, call.options, call.request)
 
 
 async def _principal(visitor: Visitor, caller: RemoteSubject) -> Principal:

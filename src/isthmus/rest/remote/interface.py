@@ -284,7 +284,7 @@ class RemoteInterface:
         """Answer this cluster as this caller of that cluster may see it."""
         principal = await incoming.visitor.principal(caller)
         note_principal(principal)
-        return LocalCluster(self._engine, principal)
+        return LocalCluster(self._engine, principal, self._identity.node_id)
 
 
 def _is_action_path(request: Request) -> bool:
