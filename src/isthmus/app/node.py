@@ -195,7 +195,9 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
     )
     await cluster_settings.load()
     await stack.enter_async_context(_in_background(remotes.run(), "remotes"))
-    searches = await open_searches(engine, remotes, cluster_settings, database, stack)
+    searches = await open_searches(
+        engine, remotes, cluster_settings, database, stack, node_id=identity.node_id
+    )
     server = HttpServer()
     stack.push_async_callback(server.stop, _STOP_TIMEOUT_SECONDS)
     refusals = ConnectionAudit(audit, clock)

@@ -28,8 +28,12 @@ def search_object(answer: SearchAnswer, *, total_as_integer: bool = False) -> di
     if answer.clusters:
         described["_clusters"] = clusters_object(answer.clusters)
     described["hits"] = _hits_object(result, total_as_integer=total_as_integer)
+    if answer.inner_hits:
+        _add_inner_hits(described["hits"]["hits"], answer, total_as_integer=total_as_integer)
     if result.aggregations:
         described["aggregations"] = result.aggregations
+    if result.profile:
+        described["profile"] = {"shards": result.profile}
     return described
 
 
@@ -55,6 +59,17 @@ def _hits_object(result: SearchResult, *, total_as_integer: bool) -> dict[str, A
     described["max_score"] = result.max_score
     described["hits"] = _hit_objects(result.hits)
     return described
+
+
+def _add_inner_hits(
+    rendered: Sequence[dict[str, Any]], answer: SearchAnswer, *, total_as_integer: bool
+) -> None:
+    """Add to each hit what else is in its group."""
+    for described, groups in zip(rendered, answer.inner_hits, strict=True):
+        described["inner_hits"] = {
+            name: {"hits": _hits_object(inner.result, total_as_integer=total_as_integer)}
+            for name, inner in groups.items()
+        }
 
 
 def sections_before_sort(sections: dict[str, bytes]) -> dict[str, Any]:
