@@ -18,9 +18,9 @@ from isthmus.control.nodes import NodeState, NodeStatus, node_settings
 from isthmus.control.records import Deployment, DeploymentRecords, WantedState
 from isthmus.control.trust_files import write_trust_files
 from isthmus.control.trust_records import (
+    KnownTrustRelationships,
     NoTrustRelationships,
     TrustRelationship,
-    TrustRelationshipRecords,
 )
 from isthmus.door.routing import NodeAddress
 from isthmus.settings import EnvironmentSettings, NodeSettings
@@ -44,12 +44,12 @@ class Supervisor:
         socket_folder: Path,
         options: NodeProcessOptions,
         clock: Clock,
-        relationships: TrustRelationshipRecords | None = None,
+        relationships: KnownTrustRelationships | None = None,
     ) -> None:
         self._settings = settings
         self._layout = EnvironmentLayout(settings.directory)
         self._records = records
-        self._relationships: TrustRelationshipRecords = relationships or NoTrustRelationships()
+        self._relationships: KnownTrustRelationships = relationships or NoTrustRelationships()
         self._known_relationships: tuple[TrustRelationship, ...] = ()
         self._socket_folder = socket_folder
         self._options = options

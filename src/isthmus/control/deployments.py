@@ -25,8 +25,8 @@ from isthmus.control.traffic_filters import TrafficFilters
 from isthmus.control.trust import default_trust
 from isthmus.control.trust_files import own_account_ids, write_trust_files
 from isthmus.control.trust_records import (
+    KnownTrustRelationships,
     TrustRelationship,
-    TrustRelationshipRecords,
     TrustSettings,
 )
 from isthmus.errors import Failure, FailureKind
@@ -45,7 +45,7 @@ class DeploymentParts:
     plans: Plans
     filters: TrafficFilters
     account: Account
-    relationships: TrustRelationshipRecords
+    relationships: KnownTrustRelationships
 
 
 class Deployments:
@@ -132,6 +132,7 @@ class Deployments:
                 await asyncio.to_thread(
                     fill_folder, self._settings, deployment, Secret(password), wanted.secrets
                 )
+                # Nobody knows of this folder yet. Once the record is there, whoever runs the nodes writes it.
                 await asyncio.to_thread(write_trust_files, self._settings, deployment, relationships)
                 await self._records.add(deployment)
                 # Before the bell rings there is no node: nobody gets in who is not to.
@@ -213,8 +214,8 @@ class Deployments:
             self._check_trust(changes.trust, relationships)
         deployment = await self._change(deployment_id, PlanAction.UPDATE, **members)
         if "trust" in members:
-            await asyncio.to_thread(write_trust_files, self._settings, deployment, relationships)
-            self._nodes.ring()  # another change may have been written in between: the record decides
+            # Whoever runs the nodes writes what they watch: by the time that this is answered, it is written.
+            await self._nodes.reconciled()
         return deployment
 
     async def replace_remote_clusters(

@@ -25,7 +25,10 @@ _OWN_AUTHORITIES: Final = "environment.crt"
 def write_trust_files(
     settings: EnvironmentSettings, deployment: Deployment, relationships: Sequence[TrustRelationship]
 ) -> None:
-    """Make the deployment's folder say what its record says; a file that says it already is left alone."""
+    """Make the deployment's folder say what its record says; a file that says it already is left alone.
+
+    There is one writer: whoever makes the deployment, and from its record on whoever runs its node.
+    """
     environment = EnvironmentLayout(settings.directory)
     layout = environment.deployment(deployment.id)
     # Deployments of one environment can be one another's remote clusters without further ado.
@@ -93,7 +96,7 @@ def write_trusted_folder(folder: Path, trust: TrustSettings, own: Sequence[str] 
         _write_if_other(folder / name, content)
     for path in folder.glob("*.crt"):
         if path.name not in wanted:
-            path.unlink(missing_ok=True)  # the supervisor does the same whenever its bell rings
+            path.unlink(missing_ok=True)
 
 
 def write_transport_trust(path: Path, trust: TransportTrust) -> None:

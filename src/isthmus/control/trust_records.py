@@ -77,12 +77,16 @@ class TrustRelationship(Record, frozen=True, kw_only=True):
     revision: int = 1
 
 
-class TrustRelationshipRecords(Protocol):
-    """Where trust relationships are kept. Every write is durable once it returns."""
+class KnownTrustRelationships(Protocol):
+    """Which trust relationships there are, for those who act on them."""
 
     async def all(self) -> tuple[TrustRelationship, ...]:
         """Answer all relationships, by name."""
         ...
+
+
+class TrustRelationshipRecords(KnownTrustRelationships, Protocol):
+    """Where trust relationships are kept. Every write is durable once it returns."""
 
     async def find_or_none(self, relationship_id: str) -> TrustRelationship | None:
         """Answer the relationship of that id."""
@@ -103,15 +107,3 @@ class NoTrustRelationships:
     async def all(self) -> tuple[TrustRelationship, ...]:
         """Answer none."""
         return ()
-
-    async def find_or_none(self, relationship_id: str) -> TrustRelationship | None:  # noqa: ARG002 - one answer
-        """Answer none."""
-        return None
-
-    async def put(self, relationship: TrustRelationship) -> None:
-        """Refuse: there is no place to keep it."""
-        raise NotImplementedError(relationship.id)
-
-    async def remove(self, relationship_id: str) -> bool:  # noqa: ARG002 - one answer
-        """Answer that there was none."""
-        return False

@@ -20,7 +20,7 @@ from isthmus.control.authorities import (
     renew_server_certificates,
     server_names,
 )
-from isthmus.control.deployment_changes import NewDeployment
+from isthmus.control.deployment_changes import DeploymentChanges, NewDeployment
 from isthmus.control.deployments import DeploymentParts, Deployments
 from isthmus.control.layout import EnvironmentLayout
 from isthmus.control.nodes import (
@@ -34,6 +34,7 @@ from isthmus.control.nodes import (
 from isthmus.control.plans import Plans
 from isthmus.control.records import WantedState
 from isthmus.control.trust_files import own_account_ids
+from isthmus.control.trust_records import TrustSettings
 from isthmus.errors import Failure, FailureKind
 from isthmus.security.keystore import Keystore
 from isthmus.security.private_files import write_private
@@ -56,6 +57,9 @@ class RememberingNodes(NoNodes):
 
     def ring(self) -> None:
         self.told.append("ring")
+
+    async def reconciled(self) -> None:
+        self.told.append("reconciled")
 
     async def restart(self, deployment_id: str) -> None:
         self.told.append(f"restart {deployment_id}")
@@ -154,6 +158,20 @@ async def test_a_repeated_request_answers_the_first_deployment(deployments: Depl
     assert second.deployment == first.deployment
     assert second.elastic_password is None
     assert len(await deployments.all()) == 1
+
+
+async def test_a_changed_trust_is_written_by_whoever_runs_the_nodes(
+    settings: EnvironmentSettings, deployments: Deployments, nodes: RememberingNodes
+) -> None:
+    """Its folder has one writer; the change is answered once that one has acted on it."""
+    made = (await deployments.create(NewDeployment())).deployment
+    layout = EnvironmentLayout(settings.directory).deployment(made.id)
+    before = {path: path.stat().st_ino for path in (layout.transport_trust, *layout.trusted.iterdir())}
+    nodes.told.clear()
+    changed = await deployments.update(made.id, DeploymentChanges(trust=TrustSettings()))
+    assert changed.trust == TrustSettings()
+    assert nodes.told[-1] == "reconciled"
+    assert {path: path.stat().st_ino for path in before} == before
 
 
 async def test_a_deployment_is_stopped_started_and_deleted(
