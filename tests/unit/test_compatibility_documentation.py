@@ -11,7 +11,15 @@ import pytest
 from isthmus.engines.embedded import field_types, index_settings, mapping_parse
 from isthmus.engines.embedded.query import compiler, reading
 from isthmus.remotes import known_settings
-from isthmus.rest.elasticsearch import call, cat_table, documents, search_body, search_parameters, stats
+from isthmus.rest.elasticsearch import (
+    call,
+    cat_table,
+    documents,
+    search_body,
+    search_highlight,
+    search_parameters,
+    stats,
+)
 from isthmus.search.aggregations import parse, pipelines, terms
 
 PAGE = (Path(__file__).parents[2] / "docs" / "compatibility.md").read_text()
@@ -24,7 +32,10 @@ LISTS: dict[str, Collection[str]] = {
     "Settings that are refused": index_settings._UNSUPPORTED,
     "Cluster settings that are acted on": known_settings.ACTED_ON,
     "Cluster settings without effect": known_settings.KEPT_WITHOUT_EFFECT,
-    "Body": search_body._READERS,
+    "Body": {*search_body._READERS, *search_body.FETCH_READERS},
+    "Options of highlight": search_highlight._READERS,
+    "Options of highlight without effect": search_highlight.WITHOUT_EFFECT,
+    "Options of highlight that are refused": search_highlight._UNSUPPORTED,
     "Body members that are refused": search_body._UNSUPPORTED,
     "Query string parameters without effect": search_parameters.IGNORED_PARAMETERS,
     "Query string parameters that are refused": search_parameters._UNSUPPORTED,

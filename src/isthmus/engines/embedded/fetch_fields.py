@@ -145,18 +145,22 @@ def doc_values_to_show(
     Raises a 400 failure for a field without such values, a format it does not have, and too many fields.
     """
     shown: dict[str, Shown] = {}
+    named: set[str] = set()
     for request in requests:
         by_pattern = "*" in request.pattern
+        if not by_pattern:
+            named.add(request.pattern)
         for field in mapped_fields(request.pattern, mapping, visible):
             if by_pattern and not field.doc_values:
                 continue
             _require_doc_values(field)
             form = None if request.format == "use_field_mapping" else request.format
             shown[field.path] = Shown(field, _doc_value_writer(field, form))
-    if len(shown) > most:
+    number = len(named | shown.keys())
+    if number > most:
         raise illegal_argument(
             f"Trying to retrieve too many docvalue_fields. Must be less than or equal to: [{most}] but was "
-            f"[{len(shown)}]. This limit can be set by changing the [index.max_docvalue_fields_search] index "
+            f"[{number}]. This limit can be set by changing the [index.max_docvalue_fields_search] index "
             "level setting."
         )
     return list(shown.values())

@@ -52,7 +52,8 @@ _TYPES: Final = (
         "text",
         ColumnKind.TEXT,
         _EVERY
-        | {"analyzer", "search_analyzer", "norms", "index_options", "fielddata", "eager_global_ordinals"},
+        | {"analyzer", "search_analyzer", "norms", "index_options", "fielddata", "eager_global_ordinals"}
+        | {"term_vector"},
     ),
     FieldType("keyword", ColumnKind.KEYWORD, _VALUES | {"ignore_above", "norms", "eager_global_ordinals"}),
     _whole("long", 64),

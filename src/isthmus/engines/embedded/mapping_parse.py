@@ -40,7 +40,6 @@ _KNOWN_BUT_UNSUPPORTED: Final = frozenset(
         "split_queries_on_whitespace",
         "subobjects",
         "synthetic_source_keep",
-        "term_vector",
         "time_series_dimension",
         "time_series_metric",
     }
@@ -58,8 +57,21 @@ _BOOLEANS: Final = frozenset(
     }
 )
 #: parameters whose only accepted value is the one that changes nothing here
-_ONLY: Final[dict[str, Json]] = {"fielddata": False, "index_options": "positions"}
-WITHOUT_EFFECT: Final = frozenset({"eager_global_ordinals", "norms", *_ONLY})
+_ONLY: Final[dict[str, Json]] = {"fielddata": False}
+#: what a text field keeps beside its terms is always positions; offsets are found out when they are wanted
+_CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "index_options": ("positions", "offsets"),
+    "term_vector": (
+        "no",
+        "yes",
+        "with_positions",
+        "with_offsets",
+        "with_positions_offsets",
+        "with_positions_payloads",
+        "with_positions_offsets_payloads",
+    ),
+}
+WITHOUT_EFFECT: Final = frozenset({"eager_global_ordinals", "norms", *_ONLY, *_CHOICES})
 """Parameters of fields that are kept and shown and change nothing; some have one possible value."""
 
 _LOCALES: Final = ("", "ROOT", "en", "en_US")
@@ -232,7 +244,11 @@ def _parameter(key: str, value: Json, name: str, declared: str, analyzers: Conta
     if key in _BOOLEANS:
         value = _boolean(value, key, name)
     turned_off = key == "norms" and declared == "text" and value is False
-    if turned_off or (key in _ONLY and value != _ONLY[key]):
+    if (
+        turned_off
+        or (key in _ONLY and value != _ONLY[key])
+        or (key in _CHOICES and value not in _CHOICES[key])
+    ):
         raise mapping_failure(
             f"[{key}] of [{_show(value)}] on field [{name}] is not supported by the embedded engine"
         )

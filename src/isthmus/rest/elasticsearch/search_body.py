@@ -16,7 +16,6 @@ from isthmus.rest.elasticsearch.search_fields import (
 from isthmus.rest.elasticsearch.search_highlight import highlight_of_body
 from isthmus.rest.elasticsearch.search_pit import point_in_time_of_body
 from isthmus.rest.elasticsearch.search_rescore import rescore_of_body
-from isthmus.rest.elasticsearch.search_sort import sort_of_body
 from isthmus.rest.elasticsearch.search_values import (
     boolean,
     integer,
@@ -29,6 +28,7 @@ from isthmus.rest.elasticsearch.search_values import (
     unknown_key,
     unsupported,
 )
+from isthmus.search.aggregations.sort_keys import sort_of_body
 
 #: what Elasticsearch knows; refused unless the value asks for nothing (null, false or empty)
 _UNSUPPORTED: Final = frozenset(
@@ -74,6 +74,8 @@ def members_of_body(body: Any) -> dict[str, Any]:
         elif name not in _UNSUPPORTED:
             raise unknown_key(name, value)
         elif value not in (None, False, [], {}):
+            if name == "script_fields":
+                raise illegal_argument(f"{unsupported(name).reason}: cannot execute [inline] scripts")
             raise unsupported(name)
     if fetch:
         members["fetch"] = fetch

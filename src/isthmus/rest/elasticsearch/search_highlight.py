@@ -71,10 +71,7 @@ def _options(given: Mapping[str, Any], *, of_field: bool) -> dict[str, Any]:
 def _field(pattern: str, options: dict[str, Any]) -> HighlightField:
     kind = options.get("kind", "unified")
     if kind == "fvh":
-        raise illegal_argument(
-            f"the field [{pattern[:200]}] should be indexed with term vector with position offsets to be "
-            "used with fast vector highlighter"
-        )
+        raise illegal_argument("[highlight.type] [fvh] is not supported by this deployment: use [unified]")
     if kind not in ("unified", "plain"):
         raise illegal_argument(f"unknown highlighter type [{kind[:100]}] for the field [{pattern[:200]}]")
     if kind == "unified" and options.get("boundary") == "chars":

@@ -102,6 +102,8 @@ class Highlighter:
         asked = plan.options.max_analyzed_offset
         if asked is not None and asked <= limit:
             return
+        if plan.options.kind == "unified" and _keeps_offsets(plan.field):
+            return
         length = sum(len(value) for value in values) + len(values) - 1
         if length > limit:
             raise illegal_argument(
@@ -172,6 +174,13 @@ class Highlighter:
             return []
         end = good_end(self._tokens(plan, values[0]), values[0], options.no_match_size)
         return [_escaped(values[0][:end], options)] if end else []
+
+
+def _keeps_offsets(field: FieldMapping) -> bool:
+    """Tell whether the mapping asks for offsets: Elasticsearch need not analyse such a text again."""
+    return field.explicit.get("index_options") == "offsets" or "offsets" in str(
+        field.explicit.get("term_vector", "")
+    )
 
 
 def _plan(field: FieldMapping, options: HighlightField, sought: Sequence[Sought]) -> _FieldPlan:

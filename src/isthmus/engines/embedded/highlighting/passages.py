@@ -68,8 +68,7 @@ def whole_values(values: Sequence[MarkedValue]) -> list[Passage]:
     base = 0
     for value in values:
         if value.occurrences:
-            whole = (0, len(value.text))
-            passages.extend(_of_value(value, base, lambda _offset, whole=whole: whole))
+            passages.append(Passage(value, base, 0, len(value.text), list(value.occurrences)))
         base += len(value.text) + 1
     _rate(passages, base)
     return passages
