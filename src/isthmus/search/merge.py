@@ -9,6 +9,7 @@ from isthmus.errors import Fault
 from isthmus.exchange import FailureReport, Hit, JsonObject, SearchResult, ShardCounts, TotalHits
 from isthmus.names import ClusterAlias
 from isthmus.search.aggregations import combine, with_cluster_alias
+from isthmus.search.aggregations.sort_keys import formatted_sort
 from isthmus.search.clusters import (
     ClusterDetail,
     cluster_detail,
@@ -20,7 +21,6 @@ from isthmus.search.outcome import Outcome
 from isthmus.search.plan import Plan
 from isthmus.search.profiles import profile_of
 from isthmus.search.shard_failures import search_phase_failure
-from isthmus.search.sort_formats import formatted_sort
 
 
 @dataclass(frozen=True, slots=True)

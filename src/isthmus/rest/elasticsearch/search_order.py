@@ -21,11 +21,11 @@ from isthmus.rest.elasticsearch.search_parameters import (
 )
 from isthmus.rest.elasticsearch.search_pit import require_fitting_point_in_time
 from isthmus.rest.elasticsearch.search_rendering import search_object
-from isthmus.rest.elasticsearch.search_sort import without_default
 from isthmus.rest.elasticsearch.search_uri import query_of_parameters
 from isthmus.rest.elasticsearch.search_values import json_object, number, token_of
 from isthmus.rest.http import boolean_parameter
 from isthmus.search.aggregations import parse_aggregations, with_typed_keys
+from isthmus.search.aggregations.sort_keys import without_default
 from isthmus.search.merge import SearchAnswer
 from isthmus.search.plan import SearchOrder
 from isthmus.search.point_in_time_id import encoded

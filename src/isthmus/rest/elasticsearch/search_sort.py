@@ -1,24 +1,9 @@
-"""``sort`` in a body and in a query string."""
+"""``sort`` in a query string; in a body it is read by :mod:`isthmus.search.aggregations.sort_keys`."""
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-from isthmus.errors import illegal_argument, parsing_failure
 from isthmus.exchange import SortKey
-from isthmus.rest.elasticsearch.search_values import token_of, unsupported
-from isthmus.search.sort_formats import require_date_format
-
-_SCORE: Final = "_score"
-_UNSUPPORTED_KEYS: Final = frozenset({"_script", "_geo_distance", "_geoDistance"})
-_UNSUPPORTED_OPTIONS: Final = frozenset({"nested", "nested_path", "nested_filter", "numeric_type", "filter"})
-_MODES: Final = frozenset({"min", "max", "sum", "avg", "median"})
-
-
-def sort_of_body(value: Any) -> tuple[SortKey, ...]:
-    """Read a field, an object or a list of both; raises a 400 failure that names what is not known."""
-    items = value if isinstance(value, list) else [value]
-    return tuple(key for item in items for key in _keys(item))
+from isthmus.search.aggregations.sort_keys import sort_key
 
 
 def sort_of_parameter(text: str) -> tuple[SortKey, ...]:
@@ -26,87 +11,5 @@ def sort_of_parameter(text: str) -> tuple[SortKey, ...]:
     keys = []
     for item in text.split(","):
         name, colon, direction = item.rpartition(":")
-        keys.append(_key(name, {"order": direction}) if colon else _key(item, {}))
+        keys.append(sort_key(name, {"order": direction}) if colon else sort_key(item, {}))
     return tuple(keys)
-
-
-def without_default(sort: tuple[SortKey, ...]) -> tuple[SortKey, ...]:
-    """Answer no key at all where the only one is what hits are ordered by anyway.
-
-    As in Elasticsearch, such hits are answered without ``sort`` values.
-    """
-    return () if sort == (SortKey(field=_SCORE, descending=True),) else sort
-
-
-def _keys(item: Any) -> list[SortKey]:
-    if isinstance(item, str):
-        return [_key(item, {})]
-    if not isinstance(item, dict):
-        raise parsing_failure(
-            f"malformed sort format, within the sort array, an object, or an actual string are allowed, "
-            f"found {token_of(item)}"
-        )
-    keys = []
-    for name, options in item.items():
-        if isinstance(options, str):
-            keys.append(_key(name, {"order": options}))
-        elif isinstance(options, dict):
-            keys.append(_key(name, options))
-        else:
-            raise parsing_failure(f"[{name}] malformed sort format, found {token_of(options)}")
-    return keys
-
-
-def _key(name: str, options: dict[str, Any]) -> SortKey:
-    if name in _UNSUPPORTED_KEYS:
-        raise unsupported(f"sort by {name}")
-    if not name:
-        raise illegal_argument("field name cannot be empty in [sort]")
-    for option in options:
-        if option in _UNSUPPORTED_OPTIONS:
-            raise unsupported(f"sort.{option}")
-        if option not in {"order", "missing", "unmapped_type", "mode", "format"}:
-            raise parsing_failure(f"[field_sort] unknown field [{option}]")
-    missing = options.get("missing", "_last")
-    if isinstance(missing, dict | list):
-        raise parsing_failure(f"[missing] must be a value, found {token_of(missing)}")
-    return SortKey(
-        field=name,
-        descending=_is_descending(options.get("order"), name),
-        missing="_last" if missing is None else missing,
-        unmapped_type=_text_or_none(options, "unmapped_type"),
-        mode=_mode(options),
-        date_format=_date_format(options),
-    )
-
-
-def _is_descending(order: Any, field: str) -> bool:
-    if order is None:
-        return field == _SCORE
-    direction = order.lower() if isinstance(order, str) else order
-    if direction not in ("asc", "desc"):
-        raise illegal_argument(f"Unknown SortOrder [{str(order)[:100]}]")
-    return bool(direction == "desc")
-
-
-def _mode(options: dict[str, Any]) -> str | None:
-    mode = _text_or_none(options, "mode")
-    if mode is None:
-        return None
-    if mode.lower() not in _MODES:
-        raise illegal_argument(f"Unknown SortMode [{mode[:100]}]")
-    return mode.lower()
-
-
-def _date_format(options: dict[str, Any]) -> str | None:
-    date_format = _text_or_none(options, "format")
-    if date_format is not None:
-        require_date_format(date_format)
-    return date_format
-
-
-def _text_or_none(options: dict[str, Any], name: str) -> str | None:
-    value = options.get(name)
-    if value is not None and not isinstance(value, str):
-        raise parsing_failure(f"[{name}] must be a string, found {token_of(value)}")
-    return value
