@@ -11,7 +11,7 @@ from isthmus.control.records import DeploymentRecords
 from isthmus.control.traffic_filters import TrafficFilters
 from isthmus.control.traffic_filters_book import FilterBook
 from isthmus.door.client_address import LoadBalancers
-from isthmus.door.filtering import Admission, BlockedRecord
+from isthmus.door.filtering import Admission, BlockedRecord, NoBlockedRecord
 from isthmus.settings import EnvironmentSettings
 from isthmus.store.database import Database
 from isthmus.store.traffic_filter_records import SqlTrafficFilterRecords
@@ -24,13 +24,13 @@ class TrafficFiltering:
     use_cases: TrafficFilters
     book: FilterBook
 
-    def admission(self, settings: EnvironmentSettings, record: BlockedRecord) -> Admission:
+    def admission(self, settings: EnvironmentSettings, record: BlockedRecord | None = None) -> Admission:
         """Answer whom the door lets in, and who is told whom it does not."""
         balancers = LoadBalancers(
             proxy_protocol=AddressSet.parse(settings.door.proxy_protocol_from),
             forwarded_for=AddressSet.parse(settings.door.forwarded_for_from),
         )
-        return Admission(self.book, balancers, record)
+        return Admission(self.book, balancers, record or NoBlockedRecord())
 
 
 def build_traffic_filtering(

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 
 import uvloop
 from cloud_api_client import client_, template_
+from traffic_filters_client import filters_
 
-__all__ = ["client_", "template_"]  # fixtures: the platform API without a server
+__all__ = ["client_", "filters_", "template_"]  # fixtures: the platform API without a server
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -1,4 +1,4 @@
-"""Signatures over cross-cluster requests: identity patterns, chains, and what a verifier refuses."""
+"""Signatures over cross-cluster requests: what a verifier takes, and what it refuses."""
 
 from __future__ import annotations
 
@@ -7,184 +7,41 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-import trustme
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from signature_makers import (
+    AUTHORITY,
+    DEEP_SIGNER,
+    EC_SIGNER,
+    RSA_SIGNER,
+    STRANGE_SIGNER,
+    STRANGER,
+    Signer,
+    anchors,
+    failure_or_none,
+    issue,
+    new_key,
+)
 
 from isthmus.errors import Failure, FailureKind
 from isthmus.security.signatures import (
     RequestSignature,
-    SigningKey,
     algorithm_of,
     new_signature,
     parse_signature,
     render_signature,
 )
-from isthmus.security.signatures_chain import chain_problem
-from isthmus.security.signatures_identity import check_identity_pattern, identity_matches
 from isthmus.security.signing import MAXIMUM_SKEW_MILLISECONDS, SignatureVerifier
 
-CLUSTER = "cf659f7fe6164d9691b284ae36811be1"
-NODE = f"CN=abcdefg.node.{CLUSTER}.cluster.1053523734"
 AUTHORIZATION = "ApiKey aWQ6c2VjcmV0"
 PATH = "/_isthmus/v1/search"
 BODY = b"who asks, and for what"
-DAY_MILLISECONDS = 86_400_000
-
-MATCHES = [
-    ("CN=instance", "CN=instance"),
-    ("^CN=instance$", "CN=instance"),
-    ("(?i)^CN=instance$", "CN=instance"),
-    ("(?i)cn=INST[A-C]NCE", "CN=instance"),
-    ("(?i)cn=in[r-t]tance", "CN=INSTANCE"),
-    ("^CN=[A-Za-z0-9_]+$", "CN=instance"),
-    ("CN=instance|CN=other", "CN=other"),
-    ("^CN=instance$|^CN=other$", "CN=other"),
-    ("CN=(?:in|out)stance", "CN=instance"),
-    ("CN=i.*?e", "CN=instance"),
-    ("CN=\\w{8}", "CN=instance"),
-    ("CN=a\\.b,O=x\\\\, y", "CN=a.b,O=x\\, y"),
-    ('CN="#<~&>@', 'CN="#<~&>@'),
-    ("CN=[\\d\\-a-c]+", "CN=1-c"),
-    (f"CN=.*.node.{CLUSTER}.cluster.*", NODE),
-    ("CN=.*.node.*.cluster.1053523734", NODE),
-]
-DIFFERENCES = [
-    ("", "CN=instance"),
-    ("", ""),
-    ("no-match", "CN=instance"),
-    ("^CN= instance$", "CN=instance"),
-    ("^CN=instance.$", "CN=instance"),
-    ("^cn=instance$", "CN=instance"),
-    ("CN=inst", "CN=instance"),
-    ("instance", "CN=instance"),
-    ("CN=instance", "CN=instance,O=other"),
-    ("CN=.*", "CN=a\nCN=b"),
-    ("CN=a.b", "CN=a..b"),
-    ("CN=[^a]", "CN=a"),
-    (f"CN=.*.node.{CLUSTER}.cluster.*", NODE.replace("cf659", "df659")),
-]
-
-
-def failure_or_none(check: Callable[[], object]) -> Failure | None:
-    """Answer the failure that this raises, if any."""
-    try:
-        check()
-    except Failure as failure:
-        return failure
-    return None
-
-
-@pytest.mark.parametrize(("pattern", "subject"), MATCHES)
-def test_an_identity_pattern_matches_the_whole_name(pattern: str, subject: str) -> None:
-    """Patterns mean what they mean in Java's whole match."""
-    check_identity_pattern(pattern)
-    assert identity_matches(pattern, subject)
-
-
-@pytest.mark.parametrize(("pattern", "subject"), DIFFERENCES)
-def test_an_identity_pattern_matches_nothing_else(pattern: str, subject: str) -> None:
-    """Parts, other cases, other names and the empty pattern do not match."""
-    assert not identity_matches(pattern, subject)
-
-
-@pytest.mark.parametrize(
-    "pattern",
-    [
-        *(
-            "(",
-            ")",
-            "a)",
-            "[",
-            "[]",
-            "[a",
-            "*",
-            "a**",
-            "a*+",
-            "a{",
-            "a{x}",
-            "(?=a)",
-            "(?<n>a)",
-            "(?s)a",
-            "\\1",
-        ),
-        *("\\bx", "\\", "x^", "$x", "(^a)", "a(b$)", "[a&&b]", "[a[b]]", "[b-a]", "\\p{L}"),
-    ],
-)
-def test_what_a_pattern_cannot_be_is_refused(pattern: str) -> None:
-    """What is no regular expression, and what is not supported of Java's, is a 400 with the pattern in it."""
-    with pytest.raises(Failure) as caught:
-        check_identity_pattern(pattern)
-    assert caught.value.kind is FailureKind.INVALID_REQUEST
-    assert caught.value.reason.startswith(
-        f"Invalid certificate_identity format: [{pattern}]. Must be a valid regex."
-    )
-    assert not identity_matches(pattern, "a")
-
-
-def test_no_pattern_takes_long() -> None:
-    """The patterns that make backtracking matchers run for years take no time."""
-    started = time.monotonic()
-    assert not identity_matches("(a+)+b", "a" * 2_000)
-    assert not identity_matches("(a|a)*(a|aa)*c", "a" * 2_000)
-    assert time.monotonic() - started < 5
-
-
-@given(
-    pattern=st.text(alphabet="ab(|)*+?{2,}[^]$.\\-&CN=", max_size=12), subject=st.text("abCN=", max_size=6)
-)
-@settings(max_examples=150, deadline=None)
-def test_any_text_is_a_pattern_or_refused(pattern: str, subject: str) -> None:
-    """No pattern makes anything but an answer or a 400, and a refused one matches nobody."""
-    refused = failure_or_none(lambda: check_identity_pattern(pattern))
-    matches = identity_matches(pattern, subject)
-    assert refused is None or (refused.kind is FailureKind.INVALID_REQUEST and not matches)
-
-
-# Chains and signatures
-
-
-@dataclass(frozen=True)
-class Signer:
-    """A certificate chain with its key."""
-
-    chain: tuple[x509.Certificate, ...]
-    key: SigningKey
-
-    @property
-    def der(self) -> tuple[bytes, ...]:
-        """The chain as it travels."""
-        return tuple(each.public_bytes(serialization.Encoding.DER) for each in self.chain)
-
-
-def signer_of(leaf: trustme.LeafCert) -> Signer:
-    """Answer what trustme issued."""
-    key = serialization.load_pem_private_key(leaf.private_key_pem.bytes(), None)
-    assert isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
-    chain = tuple(x509.load_pem_x509_certificate(blob.bytes()) for blob in leaf.cert_chain_pems)
-    return Signer(chain, key)
-
-
-def anchors(*authorities: trustme.CA) -> tuple[x509.Certificate, ...]:
-    """Answer these authorities' certificates."""
-    return tuple(x509.load_pem_x509_certificate(each.cert_pem.bytes()) for each in authorities)
-
-
-AUTHORITY = trustme.CA()
-STRANGER = trustme.CA()
-BETWEEN = AUTHORITY.create_child_ca()
-EC_SIGNER = signer_of(AUTHORITY.issue_cert(common_name="instance"))
-RSA_SIGNER = signer_of(AUTHORITY.issue_cert(common_name="instance", key_type=trustme.KeyType.RSA))
-DEEP_SIGNER = signer_of(BETWEEN.issue_cert(common_name="deep"))
-STRANGE_SIGNER = signer_of(STRANGER.issue_cert(common_name="instance"))
 
 
 @dataclass
@@ -246,88 +103,6 @@ def refusal(check: Callable[[], object]) -> str:
     assert caught.value.kind is FailureKind.UNAUTHENTICATED
     assert caught.value.error_type == "security_exception"
     return caught.value.reason
-
-
-def test_chains_lead_to_a_trusted_authority_or_nowhere() -> None:
-    """A direct, a deeper and a pinned leaf are trusted; a stranger's, a cut one and nobody's are not."""
-    now = int(time.time() * 1000)
-    trusted = anchors(AUTHORITY)
-    assert chain_problem(EC_SIGNER.chain, trusted, now) is None
-    assert chain_problem(RSA_SIGNER.chain, trusted, now) is None
-    assert chain_problem(DEEP_SIGNER.chain, trusted, now) is None
-    assert chain_problem(EC_SIGNER.chain, anchors(STRANGER, AUTHORITY), now) is None
-    assert chain_problem(EC_SIGNER.chain, [EC_SIGNER.chain[0]], now) is None
-    assert chain_problem(EC_SIGNER.chain, anchors(STRANGER), now)
-    assert chain_problem(EC_SIGNER.chain, [], now)
-    assert chain_problem(DEEP_SIGNER.chain[:1], trusted, now)
-
-
-def issue(
-    issuer: Signer,
-    name: str,
-    key: SigningKey,
-    *,
-    authority: bool = False,
-    days: tuple[int, int] = (-1, 1),
-    signs: bool = True,
-) -> Signer:
-    """Issue a certificate, as wrong as asked."""
-    now = datetime.now(UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]))
-        .issuer_name(issuer.chain[0].subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now + timedelta(days=days[0]))
-        .not_valid_after(now + timedelta(days=days[1]))
-        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        .add_extension(
-            x509.KeyUsage(
-                digital_signature=signs, key_cert_sign=authority, crl_sign=False, content_commitment=False,
-                key_encipherment=False, data_encipherment=False, key_agreement=not signs,
-                encipher_only=False, decipher_only=False,
-            ),
-            critical=True,
-        )
-    )  # fmt: skip
-    return Signer((builder.sign(issuer.key, hashes.SHA256()), *issuer.chain), key)
-
-
-def new_key() -> ec.EllipticCurvePrivateKey:
-    """Make a key."""
-    return ec.generate_private_key(ec.SECP256R1())
-
-
-@pytest.mark.parametrize(
-    ("signer", "expected"),
-    [
-        (issue(EC_SIGNER, "forged", new_key()), "no valid path"),
-        (
-            issue(signer_of(AUTHORITY.issue_cert(common_name="n")), "f", new_key(), authority=True),
-            "no valid path",
-        ),
-    ],
-)
-def test_a_leaf_is_no_authority(signer: Signer, expected: str) -> None:
-    """Who has a certificate cannot issue others with it."""
-    problem = chain_problem(signer.chain, anchors(AUTHORITY), int(time.time() * 1000))
-    assert problem is not None
-    assert expected in problem
-
-
-def test_dates_and_usage_of_the_leaf_count() -> None:
-    """Expired, early, and not for signatures are told apart, also where the leaf itself is trusted."""
-    key = new_key()
-    root = issue(Signer((anchors(AUTHORITY)[0],), key), "root", key, authority=True)  # only its name is used
-    for leaf, expected in (
-        (issue(root, "old", new_key(), days=(-3, -1)), "expired on"),
-        (issue(root, "early", new_key(), days=(1, 3)), "not valid before"),
-        (issue(root, "agreement", new_key(), signs=False), "not for digital signatures"),
-    ):
-        problem = chain_problem(leaf.chain[:1], leaf.chain[:1], int(time.time() * 1000))
-        assert problem is not None
-        assert expected in problem
 
 
 @pytest.mark.parametrize(
