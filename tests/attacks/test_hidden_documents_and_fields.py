@@ -107,6 +107,29 @@ def test_queries_on_what_is_hidden_match_nothing(
         {"_source": {"includes": ["inner.hidden"]}},
         {"_source": True, "track_scores": True, "min_score": 0},
         {"query": {"bool": {"should": [{"match_all": {}}], "minimum_should_match": 0}}},
+        {"fields": ["secret", "*", {"field": "inner.*", "include_unmapped": True}]},
+        {"docvalue_fields": ["secret", "salary", "message.keyword", "*"]},
+        {"stored_fields": ["secret", "*"]},
+        {
+            "highlight": {
+                "require_field_match": False,
+                "no_match_size": 100,
+                "highlight_query": {"prefix": {"message": "h"}},
+                "fields": {"*": {}, "message": {}, "secret": {"type": "plain"}},
+            }
+        },
+        {
+            "explain": True,
+            "query": {"bool": {"must": [{"match_all": {}}], "should": [{"term": {"secret": TREASURE}}]}},
+        },
+        {
+            "query": {
+                "bool": {
+                    "must": [{"match_all": {}}],
+                    "should": [{"prefix": {"secret": {"value": "t", "_name": "hello"}}}],
+                }
+            }
+        },
     ],
     ids=str,
 )
@@ -122,15 +145,10 @@ def test_answers_hold_nothing_that_is_hidden(reader: JsonClient, vault: str, bod
     [
         {"sort": ["secret"]},
         {"sort": ["salary"]},
-        {"fields": ["secret"]},
-        {"docvalue_fields": ["secret"]},
-        {"stored_fields": ["secret"]},
-        {"highlight": {"fields": {"message": {}}}},
         {"script_fields": {"a": {"script": "doc['secret'].value"}}},
         {"runtime_mappings": {"x": {"type": "keyword", "script": "emit(doc['secret'].value)"}}},
         {"collapse": {"field": "secret"}},
         {"suggest": {"a": {"text": "hello", "term": {"field": "message"}}}},
-        {"explain": True},
         {"profile": True},
         {"rescore": {"query": {"rescore_query": {"match_all": {}}}}},
         {"query": {"script": {"script": "doc['secret'].size() > 0"}}},
