@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from elasticsearch_clients import LIBRARY, client_options
 from environments_support import Side, attempt, put_documents, side_of, until
 
 from isthmus.sandbox import Sandbox
@@ -202,6 +203,28 @@ def test_the_cluster_may_want_whole_answers_only(pair: Pair) -> None:
     answer = client.call("POST", path, body)
     assert (answer["_shards"]["failed"], answer["_clusters"]["skipped"]) == (1, 1)
     client.call("DELETE", f"/{name}-1,{name}-2")
+
+
+@pytest.mark.filterwarnings("ignore:This API is in technical preview")  # so says the client of its tasks
+def test_the_official_client_submits_looks_and_cancels(pair: Pair) -> None:
+    """Its methods for submitted searches and tasks find what they expect."""
+    with LIBRARY.Elasticsearch(**client_options(pair.local)) as client:
+        submitted = client.async_search.submit(
+            index=pair.path[1:], size=1, keep_on_completion=True, wait_for_completion_timeout="30s"
+        )
+        assert submitted["response"]["hits"]["total"]["value"] == _HERE + _THERE
+        assert submitted.meta.headers["X-ElasticSearch-Async-Id"] == submitted["id"]
+        status = client.async_search.status(id=submitted["id"], keep_alive="1h")
+        assert status["expiration_time_in_millis"] < submitted["expiration_time_in_millis"]
+        assert client.async_search.get(id=submitted["id"])["response"] == submitted["response"]
+        assert client.async_search.delete(id=submitted["id"])["acknowledged"]
+        with pytest.raises(LIBRARY.NotFoundError):
+            client.async_search.get(id=submitted["id"])
+        (node,) = client.tasks.list(detailed=True)["nodes"].values()
+        assert [task["action"] for task in node["tasks"].values()] == ["cluster:monitor/tasks/lists"]
+        assert client.tasks.cancel(actions="*search*")["nodes"] == {}
+        with pytest.raises(LIBRARY.NotFoundError):
+            client.tasks.get(task_id=f"{next(iter(client.tasks.list()['nodes']))}:1000000")
 
 
 # The last one: the node is another afterwards.

@@ -112,7 +112,8 @@ def test_connecting_and_searching_across(
         id=key["id"], access={"search": [{"names": ["other"]}]}
     )
     assert updated["updated"]
-    skipped = client.search(index=f"{alias}:{index}")["_clusters"]
+    with pytest.warns(Warning, match=rf"remote cluster \[{alias}\] was skipped"):
+        skipped = client.search(index=f"{alias}:{index}")["_clusters"]
     assert skipped["skipped"] == 1
     client.cluster.put_settings(persistent=dict.fromkeys(settings))
     assert alias not in client.cluster.remote_info().body

@@ -14,6 +14,8 @@ from isthmus.remotes.failure_reports import report_of
 from isthmus.search.merge import SearchAnswer
 from isthmus.security.principal import Principal
 
+GET_ACTION: Final = "indices:data/read/async_search/get"
+DELETE_ACTION: Final = "indices:data/read/async_search/delete"
 STATUS_ACTION: Final = "cluster:monitor/async_search/status"
 CANCEL_ACTION: Final = "cluster:admin/tasks/cancel"
 

@@ -21,6 +21,8 @@ from isthmus.remotes.failure_reports import report_of
 from isthmus.search.async_run import AsyncRun
 from isthmus.search.async_search import (
     CANCEL_ACTION,
+    DELETE_ACTION,
+    GET_ACTION,
     STATUS_ACTION,
     AsyncSearch,
     AsyncSearchOwner,
@@ -40,6 +42,7 @@ from isthmus.search.merge import SearchAnswer
 from isthmus.search.plan import SearchOrder
 from isthmus.search.progress import SearchProgress
 from isthmus.search.running import ASYNC_SEARCH_ACTION
+from isthmus.security.audit_notes import note_granted
 from isthmus.security.authorize import may_do_cluster_action, require_index_action
 from isthmus.security.principal import Principal
 
@@ -143,6 +146,7 @@ class AsyncSearches:
         Raises a 404 failure for one that is not there or not this caller's.
         """
         found = await self._find(search_id, _owned_by(principal), keep_alive_milliseconds)
+        note_granted(GET_ACTION)
         if isinstance(found, AsyncSearch):
             return found
         await _wait(found, wait_seconds)
@@ -154,6 +158,7 @@ class AsyncSearches:
         """Answer how a search stands, without what it found; also to whoever may monitor the cluster."""
         may_see = _owned_by(principal, or_may=STATUS_ACTION)
         found = await self._find(search_id, may_see, keep_alive_milliseconds, with_response=False)
+        note_granted(STATUS_ACTION)
         if isinstance(found, AsyncSearch):
             return found
         return msgspec.structs.replace(found.now(with_hits=False), response=None, typed_response=None)
@@ -162,6 +167,7 @@ class AsyncSearches:
         """End the search if it runs, everywhere, and forget it; also for whoever may cancel tasks."""
         may_delete = _owned_by(principal, or_may=CANCEL_ACTION)
         found = await self._find(search_id, may_delete, with_response=False)
+        note_granted(DELETE_ACTION)
         if isinstance(found, AsyncRun):
             await self._discard(found)
         elif not await self._records.delete(search_id):
