@@ -207,8 +207,8 @@ def _samples(parts: Sequence[JsonObject]) -> list[Json]:
     samples: list[Json] = []
     for part in parts:
         written = [bucket for bucket in part["buckets"][:_MOST_SAMPLES] if "key_as_string" in bucket]
-        samples += part.get(_SAMPLES, [[bucket["key"], str(bucket["key_as_string"])] for bucket in written])
-    return samples[:_MOST_SAMPLES]
+        samples += part.get(_SAMPLES) or [[bucket["key"], bucket["key_as_string"]] for bucket in written]
+    return [[read_number(key), str(text)] for key, text in samples[:_MOST_SAMPLES]]
 
 
 def _place(interval: str) -> int:

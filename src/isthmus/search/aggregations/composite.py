@@ -74,7 +74,7 @@ class Composite:
         grouped: dict[tuple[Json, ...], list[JsonObject]] = {}
         for part in parts:
             for bucket in part["buckets"]:
-                key = tuple(bucket["key"][source.name] for source in self.sources)
+                key = tuple(source.read_value(bucket["key"][source.name]) for source in self.sources)
                 grouped.setdefault(key, []).append(bucket)
         types = next((part[KEY_TYPES] for part in parts if part.get(KEY_TYPES)), None)
         buckets = self.ordered(

@@ -13,6 +13,7 @@ from isthmus.search.aggregations.date_format import DateFormat
 from isthmus.search.aggregations.date_histogram import DateHistogram
 from isthmus.search.aggregations.fields import Parameters, suggestion, unreadable
 from isthmus.search.aggregations.histogram import Histogram
+from isthmus.search.aggregations.numbers import read_number
 from isthmus.search.aggregations.order import BY_RISING_KEY
 from isthmus.search.aggregations.terms import ADDRESS_KEYS, Terms
 
@@ -71,6 +72,12 @@ class Source:
             return 1, address_rank(value) if key_type == ADDRESS_KEYS else value
 
         return of
+
+    def read_value(self, value: Json) -> Json:
+        """Read a value of an answer's key. Raises TypeError or ValueError for what is none."""
+        if value is None or isinstance(self.values, Terms):
+            return value
+        return read_number(value) if isinstance(self.values, Histogram) else int(read_number(value))
 
     def show(self, value: Json) -> Json:
         """Write a value of a key as the caller wants it."""

@@ -91,7 +91,7 @@ class DateRanges:
         buckets = []
         for place in map(str, range(len(self.ranges))):
             same = [part[place] for part in by_place]
-            limits = {member: same[0][member] for member in _LIMITS if member in same[0]} if same else {}
+            limits = _read_limits(same[0]) if same else {}
             count = sum(read_count(each["doc_count"]) for each in same)
             buckets.append({"key": place, **limits, "doc_count": count, **combine_all(children, same)})
         return {"buckets": buckets}
@@ -139,6 +139,15 @@ class DateRanges:
                 shown[member] = float(instant)
                 shown[f"{member}_as_string"] = chosen.render(instant, self.zone)
         return shown
+
+
+def _read_limits(bucket: JsonObject) -> JsonObject:
+    """Take the limits out of a bucket. Raises ValueError or TypeError for what are none."""
+    return {
+        member: str(bucket[member]) if member.endswith("_as_string") else read_number(bucket[member])
+        for member in _LIMITS
+        if member in bucket
+    }
 
 
 def _rank(bucket: JsonObject) -> tuple[float, float]:

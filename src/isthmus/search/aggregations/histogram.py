@@ -19,6 +19,7 @@ from isthmus.search.aggregations.contract import (
 )
 from isthmus.search.aggregations.fields import Parameters, without_nothing
 from isthmus.search.aggregations.keyed import finished_bucket, merged_buckets
+from isthmus.search.aggregations.number_format import NumberFormat
 from isthmus.search.aggregations.numbers import java_double, read_number
 from isthmus.search.aggregations.order import BY_RISING_KEY, BucketOrder
 
@@ -48,6 +49,7 @@ class Histogram:
     hard_bounds: Bounds | None = None
     missing: str | int | float | bool | None = None
     keyed: bool = False
+    format: NumberFormat | None = None
 
     kind: ClassVar[str] = "histogram"
 
@@ -59,6 +61,7 @@ class Histogram:
         if interval is None or interval <= 0:
             raise illegal_argument(f"[interval] must be >0 for histogram aggregation [{parameters.name}]")
         hard = _bounds(parameters, "hard_bounds")
+        written = parameters.text("format")
         return cls(
             field=field,
             interval=interval,
@@ -69,6 +72,7 @@ class Histogram:
             hard_bounds=hard,
             missing=parameters.scalar("missing"),
             keyed=parameters.flag("keyed"),
+            format=None if written is None else NumberFormat.parse(written),
         )
 
     def ask(self, children: Sequence[Node]) -> JsonObject:  # noqa: ARG002 - the contract's
@@ -103,9 +107,13 @@ class Histogram:
             buckets = [bucket for bucket in buckets if bucket["doc_count"] >= self.min_doc_count]
         budget.take(len(buckets))
         ordered = self.order.sorted(buckets, children, lambda bucket: bucket["key"])
+        shown = self.format
+        if shown is not None:
+            ordered = [{**bucket, "key_as_string": shown.render(bucket["key"])} for bucket in ordered]
         final = [finished_bucket(bucket, children, budget) for bucket in ordered]
         if self.keyed:
-            return {"buckets": {java_double(bucket["key"]): bucket for bucket in final}}
+            names = [bucket.get("key_as_string") or java_double(bucket["key"]) for bucket in final]
+            return {"buckets": dict(zip(names, final, strict=True))}
         return {"buckets": final}
 
     def order_value(self, combined: JsonObject, metric: str) -> float:  # noqa: ARG002 - the contract's

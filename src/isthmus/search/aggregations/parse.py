@@ -28,11 +28,13 @@ from isthmus.search.aggregations.metrics import Average, SingleMetric, Stats, Va
 from isthmus.search.aggregations.multi_terms import MultiTerms
 from isthmus.search.aggregations.order import BucketOrder
 from isthmus.search.aggregations.percentiles import PercentileRanks, Percentiles
-from isthmus.search.aggregations.pipelines import PIPELINES, ordered, parse_pipeline, problems
+from isthmus.search.aggregations.pipelines import PIPELINES, has_pipelines, ordered, parse_pipeline, problems
 from isthmus.search.aggregations.ranges import Ranges
 from isthmus.search.aggregations.rare_terms import RareTerms
 from isthmus.search.aggregations.string_stats import StringStats
 from isthmus.search.aggregations.terms import Terms
+from isthmus.search.aggregations.top_hits import TopHits
+from isthmus.search.aggregations.top_metrics import TopMetrics
 from isthmus.search.aggregations.weighted_average import WeightedAverage
 
 #: As deep as queries may be: what is nested deeper is no question that somebody has.
@@ -70,6 +72,8 @@ REGISTRY: Final[Mapping[str, Callable[[Parameters], Aggregation]]] = MappingProx
         "string_stats": StringStats.parse,
         "sum": SingleMetric.parse,
         "terms": Terms.parse,
+        "top_hits": TopHits.parse,
+        "top_metrics": TopMetrics.parse,
         "value_count": ValueCount.parse,
         "weighted_avg": WeightedAverage.parse,
     }
@@ -91,6 +95,8 @@ METRICS: Final = frozenset(
         "stats",
         "string_stats",
         "sum",
+        "top_hits",
+        "top_metrics",
         "value_count",
         "weighted_avg",
     }
@@ -130,8 +136,6 @@ _UNSUPPORTED: Final = frozenset(
         "significant_text",
         "t_test",
         "time_series",
-        "top_hits",
-        "top_metrics",
         "variable_width_histogram",
     }
 )
@@ -154,6 +158,8 @@ _TAKEN_NAMES_OF_RANGES: Final = frozenset({"from", "from_as_string", "to", "to_a
 def parse_level(raw: Json) -> Level:
     """Read the aggregations of a request. Raises a failure that names what is wrong or not supported."""
     level = _parse_siblings(raw, 1, None)
+    if not has_pipelines(level):
+        return level
     found = list(_problems(level, None))
     if found:
         raise validation_failure(*found)

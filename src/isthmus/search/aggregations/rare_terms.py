@@ -18,7 +18,7 @@ from isthmus.search.aggregations.keyed import finished_bucket
 from isthmus.search.aggregations.numbers import read_count
 from isthmus.search.aggregations.order import COUNT, KEY, BucketOrder, OrderKey
 from isthmus.search.aggregations.selection import Selection, read_selection, selection_json
-from isthmus.search.aggregations.terms import KEY_TYPE, common_type, comparable_keys
+from isthmus.search.aggregations.terms import KEY_TYPE, common_type, comparable_keys, read_value_type
 
 #: Member of a combinable answer: the keys that are not rare.
 FREQUENT: Final = "frequent"
@@ -35,6 +35,7 @@ class RareTerms:
     field: str
     max_doc_count: int = 1
     missing: str | int | float | bool | None = None
+    value_type: str | None = None
     include: Selection = None
     exclude: Selection = None
 
@@ -59,6 +60,7 @@ class RareTerms:
             field=parameters.field(),
             max_doc_count=1 if most is None else most,
             missing=parameters.scalar("missing"),
+            value_type=read_value_type(parameters),
             include=read_selection(parameters, "include"),
             exclude=read_selection(parameters, "exclude"),
         )
@@ -71,6 +73,7 @@ class RareTerms:
                     "field": self.field,
                     "max_doc_count": self.max_doc_count,
                     "missing": self.missing,
+                    "value_type": self.value_type,
                     "include": selection_json(self.include),
                     "exclude": selection_json(self.exclude),
                 }

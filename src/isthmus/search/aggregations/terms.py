@@ -66,15 +66,12 @@ class Terms:
     @classmethod
     def parse(cls, parameters: Parameters) -> Terms:
         """Read the parameters."""
-        value_type = parameters.text("value_type")
-        if value_type is not None and value_type.lower() not in VALUE_TYPES:
-            raise parameters.refuse("value_type", f"Unknown value type [{value_type}]")
         # a hint for an engine that has several ways to do the same
         parameters.text("execution_hint")
         return dataclasses.replace(
             cls.parse_list(parameters, parameters.field()),
             missing=parameters.scalar("missing"),
-            value_type=None if value_type is None else value_type.lower(),
+            value_type=read_value_type(parameters),
             include=read_selection(parameters, "include"),
             exclude=read_selection(parameters, "exclude"),
         )
@@ -168,6 +165,14 @@ class Terms:
         members = ["key", "key_as_string", "doc_count", *([ERROR] if self.show_error else [])]
         shown = {member: bucket[member] for member in members if member in bucket}
         return {**shown, **finish_all(children, bucket, budget)}
+
+
+def read_value_type(parameters: Parameters) -> str | None:
+    """Take ``value_type``: what a field is taken for by an index that has not got it."""
+    value_type = parameters.text("value_type")
+    if value_type is not None and value_type.lower() not in VALUE_TYPES:
+        raise parameters.refuse("value_type", f"Unknown value type [{value_type}]")
+    return None if value_type is None else value_type.lower()
 
 
 def comparable_keys(key_type: str | None) -> KeyOf:

@@ -87,12 +87,8 @@ def plan_terms(
     for member, selection in (("include", aggregation.include), ("exclude", aggregation.exclude)):
         if selection is None or isinstance(selection, Partition):
             continue
-        if isinstance(selection, str) and (selected_here or field.type == "ip"):
-            raise illegal_argument(
-                f"Aggregation [{aggregation.kind}] cannot support regular expression style include/exclude "
-                "settings as they can only be applied to string fields. Use an array of values for "
-                "include/exclude clauses"
-            )
+        if selected_here or field.type == "ip":
+            refuse_expressions(aggregation.kind, selection)
         if not selected_here:
             members[member] = _selection(selection, field)
     kept = _KeptValues(aggregation, field) if selected_here or partition is not None else None
@@ -124,6 +120,15 @@ def plan_terms(
         }
 
     return Plan((Request({"terms": members}, takes_children=True),), read)
+
+
+def refuse_expressions(name: str, *selections: Selection) -> None:
+    """Raise a failure for a regular expression over values that are no texts."""
+    if any(isinstance(selection, str) for selection in selections):
+        raise illegal_argument(
+            f"Aggregation [{name}] cannot support regular expression style include/exclude settings as they "
+            "can only be applied to string fields. Use an array of values for include/exclude clauses"
+        )
 
 
 def is_cut_by_library(aggregation: Terms, field: AggregatedField, reading: TermsReading) -> bool:

@@ -7,6 +7,7 @@ from typing import Final
 from tantivy import Query
 
 from isthmus.engines.embedded.aggregations.fields import find_field
+from isthmus.engines.embedded.aggregations.native_terms import refuse_expressions
 from isthmus.engines.embedded.aggregations.runner import Runner
 from isthmus.engines.embedded.field_types import ColumnKind
 from isthmus.errors import illegal_argument
@@ -33,6 +34,8 @@ def rare_terms_buckets(runner: Runner, query: Query, node: Node) -> JsonObject:
     field = find_field(runner.index.context, aggregation.field, aggregation.kind)
     if field is not None and field.kind is ColumnKind.FLOAT:
         raise illegal_argument("RareTerms aggregation does not support floating point fields.")
+    if field is not None and (field.kind is not ColumnKind.KEYWORD or field.type == "ip"):
+        refuse_expressions(node.name, aggregation.include, aggregation.exclude)
     terms = _terms(aggregation, _EVERY, BY_RISING_KEY)
     listed = _listed(runner, query, Node(node.name, terms, ()))
     if listed[OTHER]:
@@ -57,6 +60,7 @@ def _terms(aggregation: RareTerms, size: int, order: BucketOrder) -> Terms:
         shard_size=size,
         order=order,
         missing=aggregation.missing,
+        value_type=aggregation.value_type,
         include=aggregation.include,
         exclude=aggregation.exclude,
     )
