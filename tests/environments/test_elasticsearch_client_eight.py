@@ -19,7 +19,8 @@ def test_the_client_of_the_8_line() -> None:
     """Every test of the 9.x client passes with it, over a sandbox of its own."""
     if not _CLIENT.exists():
         pytest.skip("the 8.x client is not installed: 'make test' installs it")
-    suites = [str(_HERE / f"test_elasticsearch_client{which}.py") for which in ("", "_security")]
+    parts = ("", "_security", "_cross_cluster")
+    suites = [str(_HERE / f"test_elasticsearch_client{which}.py") for which in parts]
     path = os.pathsep.join(filter(None, (str(_CLIENT), os.environ.get("PYTHONPATH"))))
     ran = subprocess.run(  # noqa: S603 - our own program
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *suites],
