@@ -115,7 +115,7 @@ def serve(ready: multiprocessing.connection.Connection, certificate: Path) -> No
         listener = socket.create_server(("127.0.0.1", 0))
         server = HttpServer()
         engine = cast("Engine", MemoryEngine())
-        server.listen(listener, context, RemoteInterface(KeyGate(OneKey()), engine, IDENTITY))
+        server.listen(listener, context, RemoteInterface(KeyGate(OneKey()), engine, IDENTITY), is_link=True)
         ready.send(listener.getsockname()[1])
         await asyncio.Event().wait()
 

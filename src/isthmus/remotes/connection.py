@@ -21,6 +21,7 @@ from isthmus.remotes.http_messages import Answer, AnswerReader, BadAnswer
 from isthmus.remotes.phases import Phase, PhaseFailure
 from isthmus.remotes.records import Revealable
 from isthmus.remotes.tls_failures import explain_tls_error
+from isthmus.remotes.tls_stream import start_tls
 
 #: notice a peer that vanished without a word: after 30 s of silence, three probes 10 s apart
 _KEEPALIVE_IDLE_SECONDS: Final = 30
@@ -93,7 +94,7 @@ class Connection(asyncio.Protocol):
         self.peer_chain: tuple[bytes, ...] = ()
 
     @property
-    def tls(self) -> ssl.SSLObject | None:
+    def tls(self) -> ssl.SSLSocket | None:
         """The TLS side of the connection."""
         return None if self._transport is None else self._transport.get_extra_info("ssl_object")
 
@@ -216,34 +217,19 @@ async def open_connection(
     """
     candidates = await _resolve(destination.address, timeouts)
     connected = await _connect(destination.address, candidates, timeouts)
-    loop = asyncio.get_running_loop()
     try:
-        _, connection = await loop.create_connection(
+        return await start_tls(
+            connected,
+            trust.context,
             lambda: Connection(maximum_answer_bytes, destination),
-            sock=connected,
-            ssl=trust.context,
             server_hostname=destination.server_name,
-            ssl_handshake_timeout=timeouts.tls_seconds,
+            handshake_seconds=timeouts.tls_seconds,
         )
-    except (ssl.SSLError, OSError, TimeoutError) as error:
-        connected.close()
+    except OSError as error:  # ssl.SSLError and TimeoutError are such errors
         seen = None
         if isinstance(error, ssl.SSLCertVerificationError):
             seen = await _shown_certificate_or_none(destination, candidates, timeouts)
-        raise explain(_unwrapped(error), destination, seen, trust.description) from error
-    except BaseException:
-        _end_cancelled(connected)
-        raise
-    return connection
-
-
-def _end_cancelled(connected: socket.socket) -> None:
-    """Have the transport that may own this socket by now see its end, and close it.
-
-    Closed underneath it, it would wait for the other side's goodbye for ever.
-    """
-    with contextlib.suppress(OSError):
-        connected.shutdown(socket.SHUT_RDWR)
+        raise explain(error, destination, seen, trust.description) from error
 
 
 async def _resolve(address: HostAndPort, timeouts: DialTimeouts) -> list[tuple[int, tuple[object, ...]]]:
@@ -329,23 +315,16 @@ async def _shown_certificate_or_none(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    loop = asyncio.get_running_loop()
     with contextlib.suppress(OSError, PhaseFailure):
-        connected = await _connect(destination.address, candidates, timeouts)
-        try:
-            transport, _ = await loop.create_connection(
-                asyncio.Protocol,
-                sock=connected,
-                ssl=context,
-                server_hostname=destination.server_name,
-                ssl_handshake_timeout=timeouts.tls_seconds,
-            )
-        except BaseException:
-            connected.close()
-            raise
-        secured: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
-        der = secured.getpeercert(binary_form=True) if secured else None
-        transport.abort()
+        connection = await start_tls(
+            await _connect(destination.address, candidates, timeouts),
+            context,
+            lambda: Connection(0, destination),
+            server_hostname=destination.server_name,
+            handshake_seconds=timeouts.tls_seconds,
+        )
+        der = None if connection.tls is None else connection.tls.getpeercert(binary_form=True)
+        connection.abort()
         return certificate_facts_or_none(der) if der else None
     return None
 
@@ -363,13 +342,6 @@ def _tune(connecting: socket.socket) -> None:
         number = getattr(socket, option, None)
         if number is not None:
             connecting.setsockopt(socket.IPPROTO_TCP, number, value)
-
-
-def _unwrapped(error: BaseException) -> BaseException:
-    """Answer the error itself: asyncio reports a slow TLS handshake as an aborted connection."""
-    if isinstance(error, ConnectionAbortedError) and "handshake is taking longer" in str(error):
-        return TimeoutError()
-    return error
 
 
 def _describe_loss(error: Exception | None) -> str:

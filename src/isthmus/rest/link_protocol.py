@@ -86,7 +86,7 @@ class LinkHttpProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Learn who is at the other end; refuse whom the origin does not admit, or one too many."""
         self.transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
-        tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        tls: ssl.SSLSocket | None = transport.get_extra_info("ssl_object")
         address = transport.get_extra_info("peername")
         self._peer = Peer(
             address=self._origin.address or (address[0] if isinstance(address, tuple) else None),

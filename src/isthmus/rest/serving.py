@@ -6,12 +6,14 @@ import asyncio
 import logging
 import socket
 import ssl
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from isthmus.remotes.tls_stream import start_tls
 from isthmus.rest.asgi import AsgiApplication
 from isthmus.rest.http import HttpApplication
 from isthmus.rest.limits import BufferedBytes, HttpLimits
@@ -70,8 +72,8 @@ class HttpServer:
         self._start_sweeping()
         connection.settimeout(0)
         loop = asyncio.get_running_loop()
-        general = partial(self._general_protocol, application, origin)
-        make_protocol = partial(self._link_protocol, application, origin) if is_link else general
+        kind = self._link_protocol if is_link else self._general_protocol
+        make_protocol: Callable[[], asyncio.Protocol] = partial(kind, application, origin)
         deadlines: dict[str, Any] = {}
         if tls_context is not None:
             deadlines = {
@@ -79,7 +81,13 @@ class HttpServer:
                 "ssl_shutdown_timeout": _TLS_SHUTDOWN_SECONDS,
             }
         try:
-            await loop.connect_accepted_socket(make_protocol, connection, ssl=tls_context, **deadlines)
+            if is_link and tls_context is not None:
+                seconds = self._limits.handshake_seconds
+                await start_tls(
+                    connection, tls_context, make_protocol, server_side=True, handshake_seconds=seconds
+                )
+            else:
+                await loop.connect_accepted_socket(make_protocol, connection, ssl=tls_context, **deadlines)
         except (OSError, TimeoutError) as error:  # ssl.SSLError is an OSError
             logger.debug("connection not established", extra={"reason": type(error).__name__})
             connection.close()

@@ -7,7 +7,7 @@ What it means for the whole answer is decided by :mod:`isthmus.search.merge`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from isthmus.clock import Clock
 from isthmus.errors import Failure, FailureKind, Fault
@@ -28,53 +28,54 @@ async def ask_all(
     """Answer one outcome for every part, in their order; fewer when one of them is fatal.
 
     The remote clusters are asked, and their requests are on the way, before the search here starts:
-    they have the longer way. A fatal outcome ends the waiting at once. Cancelling this cancels
-    every part. ``progress`` is told of each outcome as it comes.
+    they have the longer way, and a short search here keeps the event loop busy. A fatal outcome ends the
+    waiting at once. Cancelling this cancels every part. ``progress`` is told of each outcome as it comes.
     """
     if not plan.is_shared:
         return tuple([await _ask(part, targets[part.alias], plan, clock) for part in plan.parts])
-    # Tasks start in the order in which they are made.
-    remote_first = sorted(plan.parts, key=lambda part: part.alias is None)
-    tasks = {
-        part.alias: asyncio.create_task(
-            _ask(part, targets[part.alias], plan, clock)
-            if part.alias is not None
-            else _ask_here(part, targets[None], plan, clock)
-        )
-        for part in remote_first
-    }
-    pending = set(tasks.values())
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[None] = loop.create_future()
+    unfinished: set[asyncio.Task[Outcome]] = set()
+
+    def has_ended(task: asyncio.Task[Outcome]) -> None:
+        unfinished.discard(task)
+        if over.done() or task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:  # a bug: no outcome
+            over.set_exception(error)
+            return
+        outcome = task.result()
+        if progress is not None:
+            progress.answered(outcome)
+        if not unfinished or outcome.is_fatal:
+            over.set_result(None)
+
+    # Tasks start in the order in which they are made, and a request to a cluster leaves as its task starts.
+    tasks: dict[ClusterAlias | None, asyncio.Task[Outcome]] = {}
+    for part in sorted(plan.parts, key=lambda part: part.alias is None):
+        task = loop.create_task(_ask(part, targets[part.alias], plan, clock))
+        tasks[part.alias] = task
+        unfinished.add(task)
+        task.add_done_callback(has_ended)
     try:
-        while pending:
-            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            if progress is not None:
-                for task in done:
-                    progress.answered(task.result())
-            if any(task.result().is_fatal for task in done):
-                break
+        await over
     finally:
-        if pending:
-            await _abandon(pending)
-    finished = [tasks[part.alias] for part in plan.parts if tasks[part.alias] not in pending]
-    return tuple(task.result() for task in finished)
-
-
-async def _ask_here(part: Part, target: SearchTarget, plan: Plan, clock: Clock) -> Outcome:
-    """Ask this cluster once the requests to the others have left.
-
-    A search that is short runs on the event loop itself, and the loop sends what was written only
-    at the end of a turn: without these two turns the others would start when this one is done.
-    """
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    return await _ask(part, target, plan, clock)
+        abandoned = frozenset(unfinished)
+        if abandoned:
+            await _abandon(abandoned)
+    finished = [tasks[part.alias] for part in plan.parts if tasks[part.alias] not in abandoned]
+    return tuple([task.result() for task in finished])
 
 
 async def _ask(part: Part, target: SearchTarget, plan: Plan, clock: Clock) -> Outcome:
     started = clock.monotonic_seconds()
     try:
-        async with asyncio.timeout(part.timeout_seconds):
+        if part.timeout_seconds is None:
             result = await target.search(part.expressions, plan.options, part.request)
+        else:
+            async with asyncio.timeout(part.timeout_seconds):
+                result = await target.search(part.expressions, plan.options, part.request)
     except Failure as failure:
         return Outcome(part, failure=failure, took_milliseconds=_milliseconds_since(started, clock))
     except TimeoutError:
@@ -91,7 +92,7 @@ async def _ask(part: Part, target: SearchTarget, plan: Plan, clock: Clock) -> Ou
     )
 
 
-async def _abandon(tasks: set[asyncio.Task[Outcome]]) -> None:
+async def _abandon(tasks: Collection[asyncio.Task[Outcome]]) -> None:
     """Cancel and wait, so that nothing runs on behind the answer's back."""
     for task in tasks:
         task.cancel()
