@@ -25,6 +25,9 @@ from isthmus.exchange import ORDINAL_SHIFT, SortKey, SortValue
 HeldValue: TypeAlias = str | int | float | None
 
 _MODES: Final = frozenset({"min", "max", "sum", "avg", "median"})
+_NUMBERS: Final = frozenset(
+    {"long", "integer", "short", "byte", "double", "float", "half_float", "scaled_float"}
+)
 _EXTREME: Final = 1 << 63
 _EXTREME_INTEGERS: Final = frozenset({_EXTREME - 1, -_EXTREME})
 _EXTREME_TEXTS: Final = frozenset({"Infinity", "-Infinity"})
@@ -58,6 +61,8 @@ class ResolvedKey:
     mapped: FieldMapping | None = None
     field: QueryField | None = None
     date_format: str | None = None
+    #: whole numbers are shown as fractions
+    as_fraction: bool = False
     #: what is added to each value, so that those of several indices compare
     base: int = 0
 
@@ -67,6 +72,8 @@ class ResolvedKey:
             return shortest_single(float(value))
         if self.mapped is None or value is None:
             return value
+        if self.as_fraction:
+            return float(value)
         if self.mapped.type == "ip":
             return ip_from_sortable(str(value))
         if self.mapped.type == "float":
@@ -132,6 +139,7 @@ def _resolve(key: SortKey, context: QueryContext, ordinal: int) -> ResolvedKey:
     if mapped is None or not context.is_visible(key.field):
         return _unmapped(key, context)
     _require_sortable(mapped, context)
+    _require_options(key, mapped)
     field = context.field(key.field)
     if field is None:  # pragma: no cover - it is mapped and visible
         return _unmapped(key, context)
@@ -149,6 +157,7 @@ def _resolve(key: SortKey, context: QueryContext, ordinal: int) -> ResolvedKey:
         mapped=mapped,
         field=field,
         date_format=key.date_format,
+        as_fraction=_as_fraction(key, mapped),
     )
 
 
@@ -159,6 +168,7 @@ def _unmapped(key: SortKey, context: QueryContext) -> ResolvedKey:
         raise illegal_argument(f"No mapper found for type [{key.unmapped_type}]")
     mapped = FieldMapping(key.field, key.unmapped_type)
     _require_sortable(mapped, context)
+    _require_options(key, mapped)
     return ResolvedKey(
         key.field,
         Sorted.ABSENT,
@@ -167,7 +177,35 @@ def _unmapped(key: SortKey, context: QueryContext) -> ResolvedKey:
         substitute=_substitute(key, mapped),
         mapped=mapped,
         date_format=key.date_format,
+        as_fraction=_as_fraction(key, mapped),
     )
+
+
+def _require_options(key: SortKey, mapped: FieldMapping) -> None:
+    """Refuse what a key wants of its values where they are not of that type."""
+    is_number = mapped.type in _NUMBERS
+    if key.date_format is not None and mapped.type != "date":
+        if is_number:
+            raise illegal_argument(
+                f"[sort.format] of the field [{key.field}] of type [{mapped.type}] is not supported by the "
+                "embedded engine"
+            )
+        raise illegal_argument(f"Field [{key.field}] of type [{mapped.type}] doesn't support formats.")
+    if key.numeric_type is None:
+        return
+    if not is_number and mapped.type not in ("date", "boolean"):
+        raise illegal_argument(
+            f"[numeric_type] option cannot be set on a non-numeric field, got {mapped.type}"
+        )
+    if mapped.field_type.kind is ColumnKind.FLOAT and key.numeric_type != "double":
+        raise illegal_argument(
+            f"[sort.numeric_type={key.numeric_type}] of the field [{key.field}] of type [{mapped.type}] is "
+            "not supported by the embedded engine"
+        )
+
+
+def _as_fraction(key: SortKey, mapped: FieldMapping) -> bool:
+    return key.numeric_type == "double" and mapped.field_type.kind is ColumnKind.INTEGER
 
 
 def _require_sortable(mapped: FieldMapping, context: QueryContext) -> None:

@@ -19,8 +19,10 @@ from isthmus.search.aggregations.fields import token_name
 
 _SCORE: Final = "_score"
 _UNSUPPORTED_KEYS: Final = frozenset({"_script", "_geo_distance", "_geoDistance"})
-_UNSUPPORTED_OPTIONS: Final = frozenset({"nested", "nested_path", "nested_filter", "numeric_type", "filter"})
+_UNSUPPORTED_OPTIONS: Final = frozenset({"nested", "nested_path", "nested_filter", "filter"})
+_OPTIONS: Final = frozenset({"order", "missing", "unmapped_type", "mode", "format", "numeric_type"})
 _MODES: Final = frozenset({"min", "max", "sum", "avg", "median"})
+_NUMERIC_TYPES: Final = ("long", "double", "date", "date_nanos")
 
 
 def sort_of_body(value: Any) -> tuple[SortKey, ...]:
@@ -65,7 +67,7 @@ def sort_key(name: str, options: dict[str, Any]) -> SortKey:
     for option in options:
         if option in _UNSUPPORTED_OPTIONS:
             raise _unsupported(f"sort.{option}")
-        if option not in {"order", "missing", "unmapped_type", "mode", "format"}:
+        if option not in _OPTIONS:
             raise parsing_failure(f"[field_sort] unknown field [{option}]")
     missing = options.get("missing", "_last")
     if isinstance(missing, dict | list):
@@ -77,6 +79,7 @@ def sort_key(name: str, options: dict[str, Any]) -> SortKey:
         unmapped_type=_text_or_none(options, "unmapped_type"),
         mode=_mode(options),
         date_format=_date_format(options),
+        numeric_type=_numeric_type(options),
     )
 
 
@@ -96,6 +99,19 @@ def _mode(options: dict[str, Any]) -> str | None:
     if mode.lower() not in _MODES:
         raise illegal_argument(f"Unknown SortMode [{mode[:100]}]")
     return mode.lower()
+
+
+def _numeric_type(options: dict[str, Any]) -> str | None:
+    numeric_type = _text_or_none(options, "numeric_type")
+    if numeric_type is None:
+        return None
+    if numeric_type not in _NUMERIC_TYPES:
+        raise illegal_argument(
+            f"Unknown numeric_type [{numeric_type[:100]}], expected one of: [{', '.join(_NUMERIC_TYPES)}]"
+        )
+    if numeric_type == "date_nanos":
+        raise _unsupported("sort.numeric_type=date_nanos")
+    return numeric_type
 
 
 def _date_format(options: dict[str, Any]) -> str | None:
