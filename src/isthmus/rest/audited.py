@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from isthmus.clock import Clock
 from isthmus.errors import Failure
@@ -29,6 +30,7 @@ class AuditedApplication:
         trace = begin_trace(request.headers)
         started_seconds = self._clock.monotonic_seconds()
         status: int | None = None
+        notes.writer = partial(self._writer, request, trace)
         try:
             response = await self._application.handle(_identified(request, trace))
             status = response.status
@@ -58,6 +60,11 @@ class AuditedApplication:
 
     def _ended(self, request: Request, trace: Trace, notes: Notes, outcome: Outcome) -> None:
         self._audit.request_ended(self._audited(request, trace), notes, outcome)
+
+    def _writer(self, request: Request, trace: Trace) -> Callable[[Notes], None]:
+        """Answer what writes that which goes on after the request was answered."""
+        audited = self._audited(request, trace)
+        return lambda notes: self._audit.request_ended(audited, notes, Outcome(None, 0))
 
     def _audited(self, request: Request, trace: Trace) -> AuditedRequest:
         headers: Mapping[str, str] = request.headers

@@ -42,7 +42,7 @@ from isthmus.search.merge import SearchAnswer
 from isthmus.search.plan import SearchOrder
 from isthmus.search.progress import SearchProgress
 from isthmus.search.running import ASYNC_SEARCH_ACTION
-from isthmus.security.audit_notes import note_granted
+from isthmus.security.audit_notes import continue_notes, note_granted
 from isthmus.security.authorize import may_do_cluster_action, require_index_action
 from isthmus.security.principal import Principal
 
@@ -231,6 +231,7 @@ class AsyncSearches:
 
     async def _work(self, run: AsyncRun, principal: Principal, order: SearchOrder) -> None:
         """Search, and store how that ended if anybody knows of it."""
+        write_notes = continue_notes()  # the request may be answered long before
         try:
             run.succeed(await self._searcher.search(principal, order, run, ASYNC_SEARCH_ACTION))
         except Failure as failure:
@@ -240,6 +241,8 @@ class AsyncSearches:
         except BaseException:  # a panic of an engine written in Rust is no Exception
             logger.exception("async search failed inside the server", extra={"id": run.id})
             run.fail(Failure(FailureKind.INTERNAL, "exception", f"internal error, reference [{run.id}]"))
+        finally:
+            write_notes()
         async with run.storing:
             if run.kept:
                 await self._store_end(run, self._records.complete)

@@ -111,9 +111,10 @@ def _events(
     if failure is not None:
         reason = failure.log_note or failure.reason
         yield _failed_event(failure), request.layer, lambda: _claimed(request, notes) | {"reason": reason}
-    if notes.principal is not None or notes.cluster_key is not None or notes.cluster_certificate is not None:
+    is_known = notes.principal or notes.cluster_key or notes.cluster_certificate
+    if is_known and not notes.continued:
         yield EventType.AUTHENTICATION_SUCCESS, request.layer, dict
-    if notes.principal is not None and notes.principal.run_by is not None:
+    if notes.principal is not None and notes.principal.run_by is not None and not notes.continued:
         yield EventType.RUN_AS_GRANTED, TRANSPORT, dict
     for decision, names in notes.decisions.items():
         yield decision.event, TRANSPORT, partial(_decision, decision, names)

@@ -7,9 +7,10 @@ without a request (a command, a loop of the node's own) nothing is noted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from isthmus.errors import Failure
@@ -72,6 +73,10 @@ class Notes:
     changes: list[Change] = field(default_factory=list)
     sent: list[SentRequest] = field(default_factory=list)
     left_out: int = 0
+    #: answers what writes notes as this request's, without holding its body; None where nobody writes them
+    writer: Callable[[], Callable[[Notes], None]] | None = None
+    #: of work that goes on after its request: who asked is told there
+    continued: bool = False
 
     def decided(self, decision: Decision, names: Iterable[str]) -> None:
         """Note a decision about these names; the same one about others is one note with all of them."""
@@ -95,6 +100,24 @@ def begin_notes() -> Notes:
     notes = Notes()
     _CURRENT.set(notes)
     return notes
+
+
+def continue_notes() -> Callable[[], None]:
+    """Begin notes of work that may go on after its request; to be called in the work's own task.
+
+    Answer what has them written, as the request's: to be called once, when the work is over.
+    """
+    before = _CURRENT.get()
+    notes = begin_notes()
+    if before is None or before.writer is None:
+        return _nothing
+    notes.principal = before.principal
+    notes.continued = True
+    return partial(before.writer(), notes)
+
+
+def _nothing() -> None:
+    """Leave what was noted unwritten."""
 
 
 def note_principal(principal: Principal) -> None:

@@ -14,7 +14,14 @@ from isthmus.remotes.trace import begin_trace, current_trace
 from isthmus.rest.audited import AuditedApplication
 from isthmus.rest.http import Request, Response
 from isthmus.security.audit import REST, TRANSPORT, Audit
-from isthmus.security.audit_notes import SentRequest, note_denied, note_sent
+from isthmus.security.audit_notes import (
+    SentRequest,
+    continue_notes,
+    note_denied,
+    note_principal,
+    note_sent,
+)
+from isthmus.security.principal import Principal
 
 
 class Sink:
@@ -121,3 +128,40 @@ async def test_only_refusals_are_written_before_a_body_is_read() -> None:
     assert [line["event.action"] for line in sink.lines] == ["access_denied"]
     assert audited.refuse(security_failure("no")).body == b"no"
     assert audited.may_be_abandoned("GET", "/")
+
+
+async def test_work_that_goes_on_after_its_request_is_written_when_it_ends() -> None:
+    """As the request's, by the caller of the request, and without another authentication."""
+    sink = Sink()
+    caller = Principal("ann", (), (), "native1", "native")
+    gate = asyncio.Event()
+    works: list[asyncio.Task[None]] = []
+
+    async def work() -> None:
+        write_notes = continue_notes()
+        await gate.wait()
+        note_sent(SentRequest("eu", "b", "search", ("logs",), 1))
+        note_denied("indices:data/read/search", ["logs"])
+        write_notes()
+
+    class Submitting(Application):
+        async def handle(self, request: Request) -> Response:
+            begin_trace(request.headers)
+            note_principal(caller)
+            works.append(asyncio.create_task(work()))
+            await asyncio.sleep(0)
+            note_denied("cluster:monitor/main")
+            return Response(200)
+
+    audit = Audit(sink, {}, SystemClock())
+    audit.apply({"xpack.security.audit.enabled": "true"})
+    audited = AuditedApplication(Submitting(), audit, REST, SystemClock())
+    await audited.handle(Request("POST", "/_async_search", headers={REQUEST_ID: "r1"}))
+    await asyncio.sleep(0)
+    before = [line["event.action"] for line in sink.lines]
+    gate.set()
+    await asyncio.gather(*works)
+    after = sink.lines[len(before) :]
+    assert "access_denied" in before
+    assert sorted(line["event.action"] for line in after) == ["access_denied", "cross_cluster_request_sent"]
+    assert {(line["request.id"], line["user.name"]) for line in after} == {("r1", "ann")}
