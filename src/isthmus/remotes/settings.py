@@ -119,6 +119,10 @@ _ALIAS_SETTINGS: Final[Mapping[str, _AliasSetting]] = {
 }
 #: the settings that an alias has
 ALIAS_SETTING_NAMES: Final = tuple(_ALIAS_SETTINGS)
+#: the only mode that each may be used with; None: either
+MODE_OF_SETTING: Final[Mapping[str, ConnectionMode | None]] = {
+    name: setting.mode for name, setting in _ALIAS_SETTINGS.items()
+}
 
 
 def credentials_name(alias: str) -> str:
