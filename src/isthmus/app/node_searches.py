@@ -47,7 +47,7 @@ async def open_searches(
     """
     clock = SystemClock()
     running = RunningTasks()
-    views = HeldViews(engine, clock, lambda: KeepAliveLimits(*settings.current.keep_alives))
+    views = HeldViews(engine, clock, lambda: KeepAliveLimits(*settings.current.keep_alives), node_id)
     stack.callback(views.close)
     points = PointsInTime(views, remotes)
     coordinator = SearchCoordinator(

@@ -17,6 +17,7 @@ from isthmus.exchange import Json, Record, SearchRequest, SearchResult, TermStat
 from isthmus.names import IndicesOptions
 from isthmus.remotes.calls import DEFAULT_CALL_TIMEOUT_SECONDS, RemoteCalls
 from isthmus.remotes.protocol import HITS, QUESTIONS, VIEWS, Action
+from isthmus.remotes.search_features import needed_features, require_features
 from isthmus.remotes.terms import CallTerms
 from isthmus.security.remote_caller import RemoteSubject
 
@@ -178,22 +179,25 @@ async def ask(
 
     A peer that does not know the action is a 400 failure that names it.
     """
-    _require_feature(calls, question)
+    sent = record(subject)
+    _require_features(calls, question, sent)
     try:
         return await calls.call(
             question.action,
-            record(subject),
+            sent,
             question.answer,
             timeout_seconds=terms.timeout_seconds or DEFAULT_CALL_TIMEOUT_SECONDS,
             may_be_skipped=terms.may_be_skipped,
         )
     except Failure:
-        _require_feature(calls, question)  # a peer that was not known before it was asked
+        _require_features(calls, question, sent)  # a peer that was not known before it was asked
         raise
 
 
-def _require_feature(calls: RemoteCalls, question: Question[T]) -> None:
+def _require_features(calls: RemoteCalls, question: Question[T], sent: Record) -> None:
     welcome = calls.link.welcome
+    if isinstance(sent, SearchHeldCall):
+        require_features(needed_features(sent.request), calls.link.settings.alias, welcome)
     if welcome is None or question.feature in welcome.features:
         return
     raise Failure(

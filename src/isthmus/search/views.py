@@ -79,13 +79,18 @@ def _usual_limits() -> KeepAliveLimits:
 class HeldViews:
     """All views of this node. For one event loop.
 
-    ``limits`` are read anew each time: settings change.
+    ``limits`` are read anew each time: settings change. ``node_id`` is what profiles call this node.
     """
 
     def __init__(
-        self, engine: Engine, clock: Clock, limits: Callable[[], KeepAliveLimits] = _usual_limits
+        self,
+        engine: Engine,
+        clock: Clock,
+        limits: Callable[[], KeepAliveLimits] = _usual_limits,
+        node_id: str = "",
     ) -> None:
         self._engine = engine
+        self._node_id = node_id
         self._clock = clock
         self.limits: Final = limits
         self._views: dict[str, _View] = {}
@@ -153,6 +158,8 @@ class HeldViews:
         Privileges are those that the caller has now. Raises a 404 failure for a view that is not there or
         not theirs, and 403 where they may search one of its indices no longer.
         """
+        if request.indices_boost:
+            raise illegal_argument("[indices_boost] is not supported in a scroll or with a point in time")
         if keep_alive_milliseconds is not None:
             require_keep_alive(keep_alive_milliseconds, self.limits())
         view = self._find(principal, view_id, visitor)
@@ -168,6 +175,9 @@ class HeldViews:
             result = await view.held.search(selections, request)
         else:
             result = SearchResult()
+        if request.profile:
+            profile = tuple({"node_id": self._node_id, **shard} for shard in result.profile)
+            result = msgspec.structs.replace(result, profile=profile)
         return _without(result, lost, view_id) if lost else result
 
     def release(self, principal: Principal, view_ids: Collection[str], visitor: str = "") -> int:
