@@ -17,6 +17,7 @@ from isthmus.engines.embedded.query.compiled import (
     Compiled,
     Extent,
     all_of,
+    boosted,
     constant,
     everything,
     nothing,
@@ -63,7 +64,8 @@ class SearchedIndex:
 
     def to_aggregate(self, check: Callable[[], None]) -> AggregatedIndex:
         """Answer the index as aggregations take it; the names of their clauses are nobody's."""
-        return AggregatedIndex(replace(self.context, named={}), self.query.query, self.limits.query, check)
+        context = replace(self.context, named={})
+        return AggregatedIndex(context, self.query.query, self.limits.query, check, self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ def searched_index(
         shared = SharedStatistics(request.statistics, LibraryStatistics(context))
         scored = replace(context, word_weight=shared.weight)
     compiled = compile_query(_MATCH_ALL if request.query is None else request.query, scored)
+    if selection.boost != 1.0:
+        compiled = boosted(compiled, selection.boost)
     kept = None if request.post_filter is None else compile_query(request.post_filter, context)
     limits = everything()
     if selection.document_filters:
@@ -218,7 +222,7 @@ class _IndexSearch:
     def _ranking_of(self, clause: Compiled) -> Ranking:
         library = LibraryRanking(self._searcher, self._searched.context.schema)
         shared = self._searched.shared
-        if shared is None or clause.score is not None:
+        if shared is None or clause.scoring is None:
             return library
         return SharedRanking(clause, shared, library, self._check)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from isthmus.errors import Failure, FailureKind, Fault
@@ -69,8 +70,15 @@ def merge(tree: AggregationTree, parts: Sequence[JsonObject]) -> JsonObject:
     ``tree`` is of the request that the parts answer or of the one that it was asked for. Raises a
     failure with fault REMOTE for a part that is not understood.
     """
-    try:
+    with _understanding():
         return combine_all(tree.nodes, parts)
+
+
+@contextmanager
+def _understanding() -> Iterator[None]:
+    """Make whatever goes wrong with a part of another cluster that cluster's failure."""
+    try:
+        yield
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as problem:
         raise Failure(
             FailureKind.INTERNAL,
@@ -88,9 +96,11 @@ def with_typed_keys(tree: AggregationTree, final: JsonObject) -> JsonObject:
 def with_cluster_alias(tree: AggregationTree, part: JsonObject, alias: str) -> JsonObject:
     """Answer a remote cluster's combinable answer with the names of its indices as they are here.
 
-    ``logs`` becomes ``eu:logs`` in terms of ``_index`` and wherever else an answer names indices.
+    ``logs`` becomes ``eu:logs`` in terms of ``_index`` and wherever else an answer names indices. Raises
+    as :func:`merge` for a part that is not understood.
     """
-    return _qualified(tree.nodes, part, alias)
+    with _understanding():
+        return _qualified(tree.nodes, part, alias)
 
 
 def _qualified(nodes: Sequence[Node], part: JsonObject, alias: str) -> JsonObject:

@@ -114,6 +114,8 @@ class Execution:
         carry_out = EXECUTORS.get(type(aggregation))
         if carry_out is not None:
             return carry_out(self, query, node)
+        if isinstance(aggregation, SingleBucket) and aggregation.kind == "global":
+            return Execution(self._index.without_query()).bucket(self._index.visible, node.children)
         if isinstance(aggregation, SingleBucket):
             return self.bucket(self._single_bucket_query(query, aggregation), node.children)
         if isinstance(aggregation, Filters):
@@ -137,8 +139,6 @@ class Execution:
         return {"doc_count": self._index.count(query), **self.run(query, children)}
 
     def _single_bucket_query(self, query: Query, aggregation: SingleBucket) -> Query:
-        if aggregation.kind == "global":
-            return self._index.visible
         if aggregation.kind == "filter":
             return both(query, self.compiled(aggregation.query))
         if aggregation.missing is not None:

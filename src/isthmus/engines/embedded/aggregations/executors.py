@@ -16,6 +16,7 @@ from isthmus.engines.embedded.aggregations.ip_range_buckets import ip_range_buck
 from isthmus.engines.embedded.aggregations.multi_terms_buckets import multi_terms_buckets
 from isthmus.engines.embedded.aggregations.rare_terms_buckets import rare_terms_buckets
 from isthmus.engines.embedded.aggregations.runner import Runner
+from isthmus.engines.embedded.aggregations.top_documents import top_hits, top_metrics
 from isthmus.engines.embedded.aggregations.values_summed_up import distinct_values, distribution, string_stats
 from isthmus.engines.embedded.aggregations.weighted_averages import weighted_average
 from isthmus.exchange import JsonObject
@@ -32,6 +33,8 @@ from isthmus.search.aggregations.multi_terms import MultiTerms
 from isthmus.search.aggregations.percentiles import PercentileRanks, Percentiles
 from isthmus.search.aggregations.rare_terms import RareTerms
 from isthmus.search.aggregations.string_stats import StringStats
+from isthmus.search.aggregations.top_hits import TopHits
+from isthmus.search.aggregations.top_metrics import TopMetrics
 from isthmus.search.aggregations.weighted_average import WeightedAverage
 
 #: class of an aggregation's parameters -> answers its combinable form over the documents of a query
@@ -50,6 +53,8 @@ EXECUTORS: Final[Mapping[type, Callable[[Runner, Query, Node], JsonObject]]] = M
         Percentiles: distribution,
         RareTerms: rare_terms_buckets,
         StringStats: string_stats,
+        TopHits: top_hits,
+        TopMetrics: top_metrics,
         WeightedAverage: weighted_average,
     }
 )

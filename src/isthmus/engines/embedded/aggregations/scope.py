@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 import tantivy
 from tantivy import Occur, Query
 
 from isthmus.engines.embedded.columns import SEQUENCE_COLUMN
+from isthmus.engines.embedded.query.compiled import with_score
 from isthmus.engines.embedded.query.context import QueryContext
 from isthmus.errors import illegal_argument
 from isthmus.exchange import JsonObject
 from isthmus.search.aggregations.contract import too_many_buckets
+
+if TYPE_CHECKING:
+    from isthmus.engines.embedded.searching_index import SearchedIndex
 
 #: The library's own limit is 65,000 buckets an answer; it has to be told a size below.
 MOST_BUCKETS: Final = 65_000
@@ -44,12 +48,14 @@ class AggregatedIndex:
     ``query`` is the search's query within what the caller may see; ``visible`` is all that the caller
     may see, which ``global`` is over. ``context`` compiles further queries for the same caller and
     has a searcher. ``check`` is called now and then and raises when the search was given up.
+    ``searched`` is the index as its documents are found, where they can be.
     """
 
     context: QueryContext
     query: Query
     visible: Query
     check: Callable[[], None] = _never
+    searched: SearchedIndex | None = None
 
     @property
     def schema(self) -> tantivy.Schema:
@@ -63,6 +69,13 @@ class AggregatedIndex:
         if searcher is None:
             raise TypeError("aggregating takes a context with a searcher")
         return searcher
+
+    def without_query(self) -> AggregatedIndex:
+        """Answer the index as a search without a query sees it: all that is visible, with equal scores."""
+        searched = self.searched
+        if searched is not None:
+            searched = replace(searched, query=with_score(searched.limits, 1.0))
+        return replace(self, query=self.visible, searched=searched)
 
     def count(self, query: Query) -> int:
         """Count the documents that match."""
