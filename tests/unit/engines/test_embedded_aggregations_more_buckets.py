@@ -413,6 +413,81 @@ ANY_REQUESTS = st.one_of(
         lambda buckets: {"auto_date_histogram": {"field": "when", "buckets": buckets}, "aggs": BELOW},
         st.integers(1, 40),
     ),
+    st.builds(
+        lambda interval, zone, more: {
+            "date_histogram": {"field": "when", "time_zone": zone, **interval, **more},
+            "aggs": {**BELOW, "d": {"derivative": {"buckets_path": "s"}}},
+        },
+        st.sampled_from(
+            [
+                {"calendar_interval": "month"},
+                {"calendar_interval": "week"},
+                {"calendar_interval": "quarter"},
+                {"fixed_interval": "36h"},
+            ]
+        ),
+        st.sampled_from(["UTC", "Europe/Berlin", "-07:30"]),
+        st.sampled_from(
+            [
+                {"offset": "+6h"},
+                {"keyed": True, "format": "yyyy-MM-dd'T'HH"},
+                {"extended_bounds": {"min": 1_690_000_000_000, "max": 1_720_000_000_000}},
+                {"hard_bounds": {"min": 1_705_000_000_000}},
+                {"missing": 1_710_000_000_000},
+            ]
+        ),
+    ),
+    st.builds(
+        lambda more: {
+            "histogram": {"field": "real", "interval": 0.75, **more},
+            "aggs": {**BELOW, "c": {"cumulative_sum": {"buckets_path": "s"}}},
+        },
+        st.sampled_from(
+            [
+                {"offset": 0.5, "keyed": True},
+                {"extended_bounds": {"min": -5, "max": 5}, "format": "0.00"},
+                {"hard_bounds": {"min": -1, "max": 1}},
+                {"order": {"_count": "desc"}},
+            ]
+        ),
+    ),
+    st.builds(
+        lambda order, more: {"terms": {"field": "word", "size": 100, "order": order, **more}, "aggs": BELOW},
+        st.sampled_from(
+            [{"_count": "asc"}, {"_key": "desc"}, {"s": "desc"}, [{"s": "asc"}, {"_key": "desc"}]]
+        ),
+        st.sampled_from(
+            [
+                {"include": ["a", "é"]},
+                {"include": "[a-c]", "exclude": ["b"]},
+                {"missing": "none", "min_doc_count": 2},
+                {"include": {"partition": 1, "num_partitions": 2}},
+                {"show_term_doc_count_error": True},
+            ]
+        ),
+    ),
+    st.sampled_from(
+        [
+            {
+                "ip_range": {"field": "ip", "ranges": [{"mask": "10.0.0.0/25"}, {"from": "::1"}]},
+                "aggs": BELOW,
+            },
+            {
+                "date_range": {
+                    "field": "when",
+                    "ranges": [{"to": "2024"}, {"from": "2024", "to": "2025"}],
+                    "format": "yyyy",
+                },
+                "aggs": BELOW,
+            },
+            {
+                "adjacency_matrix": {
+                    "filters": {"a": {"term": {"word": "a"}}, "n": {"range": {"long": {"gt": 0}}}}
+                },
+                "aggs": BELOW,
+            },
+        ]
+    ),
 )
 
 
