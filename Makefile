@@ -4,7 +4,7 @@
 
 BIN := .venv/bin
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench bench-ccs clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' $(MAKEFILE_LIST) | head -3
@@ -35,6 +35,10 @@ lint: .venv/.installed-for-tests
 
 bench: .venv/.installed-for-tests
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+bench-ccs: .venv/.installed-for-tests
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+	@$(BIN)/python benchmarks/ccs.py
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
