@@ -190,6 +190,7 @@ class SearchRequest(Record, frozen=True, kw_only=True):
     profile: bool = False
     statistics: TermStatistics | None = None
     fetch: FetchRequest | None = None
+    indices_boost: tuple[tuple[str, float], ...] = ()
 
 
 class FieldAccess(Record, frozen=True, kw_only=True):
@@ -206,12 +207,14 @@ class IndexSelection(Record, frozen=True, kw_only=True):
     the OR of one role set). A field is visible when every entry of ``field_access`` lets it.
     ``ordinal`` tells the indices of one search apart in the sort key ``_shard_doc``: see
     :data:`ORDINAL_SHIFT`.
+    Scores are multiplied by ``boost``.
     """
 
     index: IndexName
     document_filters: tuple[Json, ...] = ()
     field_access: tuple[FieldAccess, ...] = ()
     ordinal: int = 0
+    boost: float = 1.0
 
 
 class Hit(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):

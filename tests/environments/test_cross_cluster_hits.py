@@ -114,3 +114,19 @@ def test_every_page_shows_the_same(corpus: Corpus) -> None:
             hit["highlight"] for hit in whole["hits"]["hits"]
         ]
         after = split["hits"]["hits"][-1]["sort"]
+
+
+def test_boosts_count_in_every_cluster(corpus: Corpus) -> None:
+    """Names and patterns are each cluster's own; scores are multiplied, explained ones too."""
+    body = {"query": {"term": {"in_print": True}}, "size": 600}
+    boosted = {**body, "indices_boost": [{"books-*": 4}, {corpus.name: 9}], "explain": True}
+    plain = corpus.search(corpus.split, body)["hits"]["hits"]
+    hits = corpus.search(corpus.split, boosted)["hits"]["hits"]
+    assert {hit["_score"] for hit in plain} == {1.0}
+    assert {hit["_score"] for hit in hits} == {4.0}
+    assert {hit["_explanation"]["value"] for hit in hits} == {4.0}
+    status, answer = attempt(
+        corpus.client, "POST", f"/{corpus.split}/_search", {**body, "indices_boost": [{"no-such-index": 2}]}
+    )
+    assert status == 404
+    assert "no such index [no-such-index]" in answer["error"]["reason"]

@@ -50,6 +50,8 @@ class LocalCluster:
         for a window that an index does not allow, and what the engine refuses.
         """
         selections = self.select(SEARCH_ACTION, expressions, options)
+        if request.indices_boost:
+            selections = self._boosted(selections, options, request)
         descriptions = self.engine.indices()
         for selection in selections:
             require_result_window(request, descriptions[selection.index])
@@ -94,6 +96,22 @@ class LocalCluster:
                 _filtered(selection, alias_filters(expressions, known[selection.index], may, now))
                 for selection in selections
             ]
+        )
+
+    def _boosted(
+        self, selections: tuple[IndexSelection, ...], options: IndicesOptions, request: SearchRequest
+    ) -> tuple[IndexSelection, ...]:
+        """Answer the selections with the boosts asked for: of an index the first that names it counts.
+
+        Raises 404 for an exact name that does not exist, unless such names may be missing.
+        """
+        boosts: dict[str, float] = {}
+        for expression, boost in request.indices_boost:
+            for selection in self.select(SEARCH_ACTION, (expression,), options):
+                boosts.setdefault(selection.index, boost)
+        return tuple(
+            msgspec.structs.replace(selection, boost=boosts.get(selection.index, 1.0))
+            for selection in selections
         )
 
     def _may(self, action: str) -> Callable[[str], bool]:

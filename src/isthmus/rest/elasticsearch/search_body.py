@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from isthmus.errors import illegal_argument, parsing_failure
+from isthmus.errors import Failure, illegal_argument, parsing_failure
 from isthmus.exchange import Json
 from isthmus.rest.elasticsearch.search_collapse import collapse_of_body
 from isthmus.rest.elasticsearch.search_fields import (
@@ -34,7 +34,6 @@ from isthmus.search.aggregations.sort_keys import sort_of_body
 _UNSUPPORTED: Final = frozenset(
     {
         "ext",
-        "indices_boost",
         "knn",
         "min_compatible_shard_node",
         "rank",
@@ -74,12 +73,16 @@ def members_of_body(body: Any) -> dict[str, Any]:
         elif name not in _UNSUPPORTED:
             raise unknown_key(name, value)
         elif value not in (None, False, [], {}):
-            if name == "script_fields":
-                raise illegal_argument(f"{unsupported(name).reason}: cannot execute [inline] scripts")
-            raise unsupported(name)
+            raise _refusal(name)
     if fetch:
         members["fetch"] = fetch
     return members
+
+
+def _refusal(name: str) -> Failure:
+    if name == "script_fields":
+        return illegal_argument(f"{unsupported(name).reason}: cannot execute [inline] scripts")
+    return unsupported(name)
 
 
 def source_filter(name: str, value: Any) -> Json:
@@ -136,6 +139,25 @@ def _search_after(name: str, value: Any) -> tuple[Any, ...]:
     return tuple(value)
 
 
+def _indices_boost(name: str, value: Any) -> tuple[tuple[str, float], ...]:
+    """Read ``indices_boost``: objects of one index, alias or pattern each, or the older single object."""
+    listed = [{key: each} for key, each in value.items()] if isinstance(value, dict) else value
+    if listed is None:
+        return ()
+    if not isinstance(listed, list):
+        raise parsing_failure(f"Expected [START_ARRAY] in [{name}] but found [{token_of(value)}]")
+    boosts: list[tuple[str, float]] = []
+    for each in listed:
+        if not isinstance(each, dict) or len(each) != 1:
+            raise parsing_failure(f"[{name}] must list objects of one index each, found {token_of(each)}")
+        ((expression, boost),) = each.items()
+        read = number(name, boost)
+        if read < 0:
+            raise illegal_argument(f"[{name}] of [{expression[:200]}] must not be negative, got [{read}]")
+        boosts.append((expression, read))
+    return tuple(boosts)
+
+
 def _sort(_name: str, value: Any) -> Any:
     return sort_of_body(value)
 
@@ -173,6 +195,7 @@ _READERS: Final[Mapping[str, tuple[str, _Reader]]] = {
     "pit": ("pit", point_in_time_of_body),
     "version": ("version", boolean),
     "seq_no_primary_term": ("seq_no_primary_term", boolean),
+    "indices_boost": ("indices_boost", _indices_boost),
     "collapse": ("collapse", _collapse),
     "rescore": ("rescore", rescore_of_body),
     "profile": ("profile", boolean),

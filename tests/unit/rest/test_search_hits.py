@@ -1,0 +1,115 @@
+"""What a search's body may say of its hits, and what is refused by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from isthmus.errors import Failure, FailureKind
+from isthmus.exchange import FieldRequest, SearchRequest
+from isthmus.rest.elasticsearch.search_order import search_question
+from isthmus.rest.http import parse_query_string
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"fields": [1]}, "[fields] must be text or an object, found VALUE_NUMBER"),
+    ({"fields": [{"format": "x"}]}, "Required [field] in an entry of [fields]"),
+    ({"fields": [{"field": "a", "what": 1}]}, "[fields] unknown field [what]"),
+    ({"fields": [{"field": "a", "format": 1}]}, "[fields] [format] must be text"),
+    ({"fields": ["a"] * 1001}, "[fields] may list [1000] fields at most, found [1001]"),
+    ({"docvalue_fields": [{"field": "a", "include_unmapped": True}]}, "[docvalue_fields] unknown field"),
+    ({"stored_fields": {"a": 1}}, "Expected [VALUE_STRING] or [START_ARRAY] in [stored_fields]"),
+    ({"stored_fields": ["_none_", "a"]}, "cannot combine _none_ with other fields"),
+    ({"stored_fields": "_none_", "_source": True}, "[stored_fields] cannot be disabled if [_source]"),
+    ({"stored_fields": "_none_", "fields": ["a"]}, "[stored_fields] cannot be disabled when using the"),
+    ({"script_fields": {"a": {}}}, "[script_fields] is not supported by this deployment: cannot execute"),
+    ({"explain": "what"}, "[explain] must be a boolean"),
+    ({"indices_boost": [{"a": 1, "b": 2}]}, "[indices_boost] must list objects of one index each"),
+    ({"indices_boost": [{"a": "x"}]}, "[indices_boost] must be a number"),
+    ({"indices_boost": [{"a": -1}]}, "[indices_boost] of [a] must not be negative"),
+    ({"indices_boost": 5}, "Expected [START_ARRAY] in [indices_boost]"),
+    ({"highlight": []}, "Unknown key for a START_ARRAY in [highlight]."),
+    ({"highlight": {"fields": [{"a": {}, "b": {}}]}}, "[fields] can be a single object with any number"),
+    ({"highlight": {"fields": 5}}, "[highlight] [fields] must be an object"),
+    ({"highlight": {"what": 1, "fields": {}}}, "[highlight] unknown field [what]"),
+    ({"highlight": {"fields": {"a": {"what": 1}}}}, "[highlight_field] unknown field [what]"),
+    ({"highlight": {"fields": {"a": {"encoder": "html"}}}}, "[highlight_field] unknown field [encoder]"),
+    ({"highlight": {"encoder": "xml", "fields": {}}}, "[encoder] must be [default] or [html]"),
+    ({"highlight": {"tags_schema": "plain", "fields": {}}}, "Unknown tag schema [plain]"),
+    ({"highlight": {"phrase_limit": 1, "fields": {}}}, "[highlight.phrase_limit] is not supported"),
+    ({"highlight": {"fields": {"a": {"matched_fields": ["b"]}}}}, "[highlight.matched_fields] is not"),
+    ({"highlight": {"fields": {"a": {"type": "fvh"}}}}, "[highlight.type] [fvh] is not supported"),
+    ({"highlight": {"fields": {"a": {"type": "new"}}}}, "unknown highlighter type [new] for the field [a]"),
+    ({"highlight": {"fields": {"a": {"boundary_scanner": "chars"}}}}, "Invalid boundary scanner type: CHARS"),
+    ({"highlight": {"boundary_scanner": "x", "fields": {}}}, "[boundary_scanner] must be one of"),
+    ({"highlight": {"fields": {"a": {"type": "plain", "fragmenter": "x"}}}}, "unknown fragmenter option [x]"),
+    ({"highlight": {"fragment_size": -1, "fields": {}}}, "[fragment_size] must be at least [0]"),
+    ({"highlight": {"pre_tags": [], "fields": {}}}, "[pre_tags] must be text or a list of texts"),
+    ({"highlight": {"max_analyzed_offset": 0, "fields": {}}}, "[max_analyzed_offset] must be a positive"),
+    ({"highlight": {"highlight_query": [], "fields": {}}}, "Unknown key for a START_ARRAY"),
+]
+
+
+@pytest.mark.parametrize(("body", "reason"), REFUSED, ids=lambda value: str(value)[:50])
+def test_what_is_no_request_is_refused_by_name(body: dict[str, Any], reason: str) -> None:
+    """A 400 that says which key and why."""
+    with pytest.raises(Failure) as caught:
+        search_question((), {}, body)
+    assert caught.value.kind is FailureKind.INVALID_REQUEST
+    assert caught.value.reason.startswith(reason)
+
+
+def asked(query: str, body: dict[str, Any] | None = None) -> SearchRequest:
+    """Answer what query string and body ask for together."""
+    return search_question((), parse_query_string(query), body).order.request
+
+
+def test_the_query_string_adds_doc_values_and_replaces_stored_fields() -> None:
+    """As in Elasticsearch; asking for stored fields takes the source out unless it is asked for."""
+    body = {"docvalue_fields": ["a"], "stored_fields": ["s"], "explain": True}
+    request = asked("docvalue_fields=b,c&stored_fields=t,u&explain=false", body)
+    assert request.fetch is not None
+    assert [each.pattern for each in request.fetch.docvalue_fields] == ["a", "b", "c"]
+    assert (request.fetch.stored_fields, request.fetch.explain, request.source) == (("t", "u"), False, False)
+    assert asked("stored_fields=t,_source").source is True
+    assert asked("stored_fields=t&_source=a").source == {"includes": ["a"]}
+
+
+def test_options_of_a_field_win_over_those_of_all() -> None:
+    """Every option, once for all fields and once for one; lists of tags count by their first."""
+    options = {
+        "pre_tags": ["<a>", "<b>"],
+        "post_tags": ["</a>"],
+        "number_of_fragments": 3,
+        "no_match_size": 10,
+        "require_field_match": False,
+        "boundary_scanner": "WORD",
+        "boundary_scanner_locale": "de",
+        "max_analyzed_offset": 500,
+        "encoder": "html",
+        "fields": [{"x": {"pre_tags": "<c>", "fragment_size": 7}}, {"y": {"max_analyzed_offset": -1}}],
+    }
+    fetch = asked("", {"highlight": options}).fetch
+    assert fetch is not None
+    x, y = fetch.highlight
+    assert (x.pattern, x.opening, x.closing, x.fragment_size, x.fragments) == ("x", "<c>", "</a>", 7, 3)
+    assert (y.pattern, y.opening, y.fragment_size, y.boundary, y.escape_html) == (
+        "y",
+        "<a>",
+        100,
+        "word",
+        True,
+    )
+    assert (x.max_analyzed_offset, y.max_analyzed_offset, x.require_field_match) == (500, None, False)
+    styled = asked("", {"highlight": {"tags_schema": "styled", "fields": {"a": {}}}}).fetch
+    assert styled is not None
+    assert styled.highlight[0].opening == '<em class="hlt1">'
+
+
+def test_asking_for_nothing_costs_nothing() -> None:
+    """No record is made for empty lists and objects."""
+    body = {"fields": [], "docvalue_fields": [], "highlight": {"fields": {}}, "explain": False}
+    assert asked("", body).fetch is None
+    single = asked("", {"fields": {"field": "a"}}).fetch
+    assert single is not None
+    assert single.fields == (FieldRequest(pattern="a"),)
