@@ -49,7 +49,7 @@ class OverTheWire:
 
 
 class SplitClusters:
-    """One cluster with everything, and several with parts of it: this one, and remote ones of these aliases."""
+    """One cluster with everything, and several with parts of it: this one, and others of these aliases."""
 
     def __init__(self, directory: Path, *aliases: str) -> None:
         self._runner = asyncio.Runner()

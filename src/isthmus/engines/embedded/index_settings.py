@@ -84,6 +84,7 @@ def _anything(_name: str, text: str) -> str:
 _ACTED_ON: Final = {
     "index.refresh_interval": _Setting(dynamic=True, check=_time),
     "index.max_result_window": _Setting(dynamic=True, check=_whole(1)),
+    "index.max_rescore_window": _Setting(dynamic=True, check=_whole(1)),
     "index.max_regex_length": _Setting(dynamic=True, check=_whole(1)),
     "index.max_terms_count": _Setting(dynamic=True, check=_whole(1)),
     "index.highlight.max_analyzed_offset": _Setting(dynamic=True, check=_whole(1)),
@@ -112,7 +113,6 @@ _KEPT: Final = {
     "index.mapping.nested_fields.limit": _Setting(dynamic=True, check=_whole(0)),
     "index.mapping.nested_objects.limit": _Setting(dynamic=True, check=_whole(0)),
     "index.max_inner_result_window": _Setting(dynamic=True, check=_whole(1)),
-    "index.max_rescore_window": _Setting(dynamic=True, check=_whole(1)),
     "index.max_script_fields": _Setting(dynamic=True, check=_whole(0)),
     "index.max_slices_per_scroll": _Setting(dynamic=True, check=_whole(1)),
     "index.gc_deletes": _Setting(dynamic=True, check=_time),
@@ -168,6 +168,7 @@ class IndexSettings:
 
     refresh_interval_seconds: float = 1.0
     max_result_window: int = 10_000
+    max_rescore_window: int = 10_000
     max_regex_length: int = 1_000
     max_terms_count: int = 65_536
     field_limit: int = 1000
@@ -245,6 +246,7 @@ def effective_settings(kept: Mapping[str, Any]) -> IndexSettings:
             kept.get("index.refresh_interval", f"{int(defaults.refresh_interval_seconds)}s"),
         ),
         max_result_window=int(kept.get("index.max_result_window", defaults.max_result_window)),
+        max_rescore_window=int(kept.get("index.max_rescore_window", defaults.max_rescore_window)),
         max_regex_length=int(kept.get("index.max_regex_length", defaults.max_regex_length)),
         max_terms_count=int(kept.get("index.max_terms_count", defaults.max_terms_count)),
         field_limit=int(kept.get("index.mapping.total_fields.limit", defaults.field_limit)),

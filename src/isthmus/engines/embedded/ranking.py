@@ -10,7 +10,7 @@ from tantivy import Occur, Query
 
 from isthmus.engines.embedded.columns import SEQUENCE_COLUMN
 from isthmus.engines.embedded.query.compiled import Compiled
-from isthmus.engines.embedded.query.scoring import CombinedScore, ConstantScore, Scoring, WordScore
+from isthmus.engines.embedded.query.scoring import CombinedScore, OtherScore, Scoring, WordScore
 from isthmus.engines.embedded.scoring_statistics import SharedStatistics, leaves_of, occurrences
 from isthmus.engines.embedded.sorting_numbers import as_single
 from isthmus.errors import illegal_argument
@@ -98,7 +98,7 @@ class SharedRanking:
 
     def best(self, clause: Compiled, limit: int) -> list[Scored]:
         """Answer the best matches of a clause that is the query this was made for, or narrows it."""
-        if clause.score is not None or self._base.score is not None:
+        if clause.score is not None:
             return self._library.best(clause, limit)
         batch = min(max(_FIRST_CANDIDATES, 2 * limit), MOST_CANDIDATES)
         while True:
@@ -144,8 +144,8 @@ class SharedRanking:
         """Answer the score of each of these documents that matches."""
         if isinstance(scoring, WordScore):
             return self._words(scoring, addresses)
-        if isinstance(scoring, ConstantScore):
-            return {place: scoring.score for place, _ in self._library.among(scoring.query, addresses)}
+        if isinstance(scoring, OtherScore):
+            return dict(self._library.among(scoring.query, addresses))
         parts = [self._evaluate(part, addresses) for part in scoring.parts]
         if scoring.query is None or scoring is self._base.scoring:
             matching = {place for part in parts for place in part}

@@ -21,7 +21,6 @@ from isthmus.engines.embedded.query.compiled import Compiled
 from isthmus.engines.embedded.query.context import QueryContext
 from isthmus.engines.embedded.query.scoring import CombinedScore, Scoring, WordScore
 from isthmus.engines.embedded.sorting_numbers import as_single
-from isthmus.errors import illegal_argument
 from isthmus.exchange import TermStatistics
 
 #: the library's constants
@@ -182,18 +181,8 @@ def _field_statistics(documents: int, tokens: int, frequencies: Mapping[str, int
 
 
 def leaves_of(clause: Compiled) -> list[WordScore]:
-    """Answer the words that decide the scores of a clause.
-
-    Raises a 400 failure for a clause whose score is made of something else.
-    """
-    if clause.score is not None:
-        return []
-    if clause.scoring is None:
-        raise illegal_argument(
-            "[search_type=dfs_query_then_fetch] is not supported by the embedded engine for a query of "
-            "this kind"
-        )
-    return list(_leaves(clause.scoring))
+    """Answer the words that decide the scores of a clause that was compiled to have them noted."""
+    return [] if clause.scoring is None else list(_leaves(clause.scoring))
 
 
 def _leaves(scoring: Scoring) -> Iterable[WordScore]:

@@ -29,6 +29,7 @@ from isthmus.engines.embedded.searching_index import (
     searched_index,
     statistics_of_request,
 )
+from isthmus.engines.embedded.searching_limits import check_request, require_windows
 from isthmus.engines.embedded.searching_pool import SearchPool, Stop, Stopped
 from isthmus.engines.embedded.searching_results import (
     hits_of,
@@ -39,8 +40,7 @@ from isthmus.engines.embedded.searching_results import (
     total_of,
 )
 from isthmus.engines.embedded.snapshot import Snapshot
-from isthmus.engines.embedded.source_filter import parse_source_filter
-from isthmus.errors import Failure, FailureKind, illegal_argument, validation_failure
+from isthmus.errors import Failure, FailureKind
 from isthmus.exchange import (
     FailureReport,
     Hit,
@@ -93,7 +93,7 @@ class Searching:
         Raises a 400 failure for a request that no index could answer; what a single index refuses
         is in ``failures``. Past the request's timeout it answers what was found until then.
         """
-        _check_request(request, has_targets=bool(targets))
+        check_request(request, has_targets=bool(targets))
         started = time.monotonic()
         timeout = None if request.timeout_milliseconds is None else request.timeout_milliseconds / 1_000
         stop = Stop(timeout)
@@ -120,7 +120,7 @@ class Searching:
 
         An index that cannot serve the query counts for nothing: its failure is the search's.
         """
-        _check_request(request, has_targets=bool(targets))
+        check_request(request, has_targets=bool(targets))
         now = self.now_milliseconds()
         stop = Stop()
         with ExitStack() as stack:
@@ -194,25 +194,6 @@ def _took(result: SearchResult, started: float) -> SearchResult:
     return msgspec.structs.replace(result, took_milliseconds=int((time.monotonic() - started) * 1_000))
 
 
-def _check_request(request: SearchRequest, *, has_targets: bool) -> None:
-    """Refuse what is wrong whatever the indices, also where there is none."""
-    if not has_targets:
-        # otherwise the first index finds out
-        check_query(_MATCH_ALL if request.query is None else request.query)
-        if request.post_filter is not None:
-            check_query(request.post_filter)
-    parse_source_filter(request.source)
-    if request.offset < 0:
-        raise illegal_argument(f"[from] parameter cannot be negative but was [{request.offset}]")
-    if request.size < 0:
-        raise illegal_argument(f"[size] parameter cannot be negative, found [{request.size}]")
-    if request.search_after is not None:
-        if not request.sort:
-            raise illegal_argument("Sort must contain at least one field.")
-        if request.offset > 0:
-            raise validation_failure("`from` parameter must be set to 0 when `search_after` is used")
-
-
 class _Search:
     """One request against the snapshots that were opened for it."""
 
@@ -265,7 +246,7 @@ class _Search:
             return
         self._is_compiled = True
         for selection, snapshot in self._opened:
-            _require_window(snapshot, self._request)
+            require_windows(snapshot, self._request)
             try:
                 with self._measured(snapshot, Step.COMPILE):
                     self._compiled.append(_guarded(partial(self._compile_one, selection, snapshot)))
@@ -363,17 +344,6 @@ class _Search:
 
 def _never() -> None:
     """Do not stop."""
-
-
-def _require_window(snapshot: Snapshot, request: SearchRequest) -> None:
-    wanted = request.offset + request.size
-    if wanted > snapshot.settings.max_result_window:
-        raise illegal_argument(
-            "Result window is too large, from + size must be less than or equal to: "
-            f"[{snapshot.settings.max_result_window}] but was [{wanted}]. See the scroll api for a more "
-            "efficient way to request large data sets. This limit can be set by changing the "
-            "[index.max_result_window] index level setting."
-        )
 
 
 def _guarded(work: Callable[[], Answer]) -> Answer:

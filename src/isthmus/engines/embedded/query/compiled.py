@@ -9,7 +9,7 @@ from enum import Enum
 import tantivy
 from tantivy import Occur, Query
 
-from isthmus.engines.embedded.query.scoring import CombinedScore, ConstantScore, Scoring
+from isthmus.engines.embedded.query.scoring import CombinedScore, OtherScore, Scoring
 
 
 class Extent(Enum):
@@ -27,7 +27,7 @@ class Compiled:
     ``score`` is what every match scores where that is known beforehand, else None. With
     ``extent`` NOTHING or EVERYTHING, ``query`` still is a query that does just that. ``cost`` is about
     how many documents matching has to look at, None where nobody can tell. ``scoring`` tells what an unknown
-    score is made of, where that was to be noted.
+    score is made of, where words decide it and that was to be noted.
     """
 
     query: tantivy.Query
@@ -140,19 +140,12 @@ def combined_score(
 ) -> CombinedScore | None:
     """Answer what the score of these clauses together is made of.
 
-    None where that was not to be noted, and where it is not known of one of them.
+    None where that was not to be noted, and where no words decide.
     """
     for clause in clauses:
         if clause.scoring is not None:
             break
     else:
         return None
-    parts: list[Scoring] = []
-    for clause in clauses:
-        if clause.scoring is not None:
-            parts.append(clause.scoring)
-        elif clause.score is not None:
-            parts.append(ConstantScore(clause.query, clause.score))
-        else:
-            return None
+    parts: list[Scoring] = [clause.scoring or OtherScore(clause.query) for clause in clauses]
     return CombinedScore(query, tuple(parts), tie_breaker)

@@ -24,11 +24,10 @@ class WordScore:
 
 
 @dataclass(frozen=True, slots=True)
-class ConstantScore:
-    """Every match scores the same."""
+class OtherScore:
+    """What no words decide: the library's score of each match is the right one."""
 
     query: tantivy.Query
-    score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,5 +44,5 @@ class CombinedScore:
     factor: float = 1.0
 
 
-Scoring: TypeAlias = WordScore | ConstantScore | CombinedScore
+Scoring: TypeAlias = WordScore | OtherScore | CombinedScore
 """What a score is made of."""
