@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from isthmus.engines.embedded.aggregating import AggregatedIndex, run_aggregations
+from isthmus.engines.embedded.aggregations import multi_terms_buckets
 from isthmus.errors import Failure
 from isthmus.search.aggregations import combine, parse_aggregations
+from isthmus.search.aggregations.contract import too_many_buckets
 
 DAY = 86_400_000
 PROPERTIES = {
@@ -127,6 +129,33 @@ def test_multi_terms_are_combinations_of_values() -> None:
     by_metric = {**request["multi_terms"], "order": {"r": "desc"}, "size": 2}
     found = one({"multi_terms": by_metric, "aggs": {"r": {"sum": {"field": "real"}}}})
     assert rows(found)[0] == (["b", 7], 2)
+
+
+def test_combinations_beyond_what_the_library_holds_are_found_piece_by_piece(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A search for each value of the field with the fewest answers the same."""
+    requests: list[dict[str, Any]] = [
+        {
+            "multi_terms": {
+                "terms": [{"field": "word"}, {"field": "long"}, {"field": "flag", "missing": False}]
+            }
+        },
+        {"multi_terms": {"terms": [{"field": "nowhere", "missing": "x"}, {"field": "word"}]}},
+    ]
+    below = {"r": {"sum": {"field": "real"}}}
+    whole = [one({**each, "aggs": below}) for each in requests]
+
+    def too_many(*_: Any) -> Any:
+        raise too_many_buckets()
+
+    at_once = multi_terms_buckets._Search.rows
+    monkeypatch.setattr(
+        multi_terms_buckets._Search,
+        "rows",
+        lambda search, query, known: at_once(search, query, known) if known else too_many(),
+    )
+    assert [one({**each, "aggs": below}) for each in requests] == whole
 
 
 def test_dates_are_put_between_dates() -> None:

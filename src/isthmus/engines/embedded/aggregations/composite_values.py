@@ -25,6 +25,7 @@ from isthmus.search.aggregations.terms import Terms
 #: More than any segment has: every segment hands over all of its values.
 _WHOLE_SEGMENT: Final = 2**31 - 1
 _NAME: Final = "values"
+_FEWEST_LISTED: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,8 @@ class SourceValues:
             return
         held = None if start is None else _held(field, start.value)
         inclusive = start is None or start.inclusive
-        size = max(wanted, 16)
+        # the start itself is listed too
+        size = max(wanted + 1, _FEWEST_LISTED)
         while True:
             listed, is_whole = self._listed(query, field, held, size)
             beyond = [each for each in listed if held is None or self._is_beyond(each.held, held, inclusive)]
