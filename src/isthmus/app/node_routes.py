@@ -33,6 +33,7 @@ from isthmus.rest.elasticsearch import (
     remote_info,
     remote_privileges,
     resolve_cluster,
+    resolve_index,
     root,
     scroll,
     search,
@@ -49,6 +50,7 @@ from isthmus.rest.elasticsearch import (
 from isthmus.rest.elasticsearch.api import DataApi
 from isthmus.rest.elasticsearch.call import ElasticsearchRouter
 from isthmus.rest.routing import Router
+from isthmus.search.metadata import ClusterMetadata
 from isthmus.security.service import Security
 
 
@@ -76,7 +78,6 @@ def build_data_api(parts: NodeParts) -> DataApi:
         documents,
         documents_multi_get,
         explain,
-        field_caps,
         index_settings,
         mappings,
         refresh,
@@ -108,6 +109,9 @@ def build_data_api(parts: NodeParts) -> DataApi:
     remote_info.register(router, remotes)
     remote_privileges.register(router, remotes)
     remote_diagnose.register(router, parts.doctor)
+    metadata = ClusterMetadata(engine, remotes)
+    field_caps.register(router, metadata)
+    resolve_index.register(router, metadata)
     resolve_cluster.register(router, engine, remotes, identity)
     secure_settings.register(router, remotes, identity)
     return DataApi(router, security.authenticator)

@@ -18,6 +18,19 @@ def is_cross_cluster(expression: str) -> bool:
     return not expression.startswith((":", "<", "-<")) and _separator(expression) > 0
 
 
+def require_local(expressions: Iterable[str]) -> None:
+    """Return if no expression names another cluster; raises a 400 failure that lists those that do.
+
+    For what can only be asked of one cluster.
+    """
+    remote = [expression for expression in expressions if is_cross_cluster(expression)]
+    if remote:
+        raise illegal_argument(
+            "Cross-cluster calls are not supported in this context but remote indices were requested: "
+            f"[{', '.join(remote)}]"
+        )
+
+
 def group_by_cluster(
     expressions: Sequence[str], configured: Collection[ClusterAlias]
 ) -> dict[ClusterAlias | None, tuple[str, ...]]:

@@ -67,7 +67,12 @@ def capabilities_of(mappings: JsonObject) -> dict[str, FieldCapability]:
 def matching(fields: Mapping[str, FieldCapability], patterns: Sequence[str]) -> dict[str, FieldCapability]:
     """Answer the fields that match one of these patterns, and the objects that they are in."""
     wanted = {path for path in fields if any(wildcard_matches(pattern, path) for pattern in patterns)}
-    parents = {parent for path in wanted for parent in _parents(path) if parent in fields}
+    parents = {
+        parent
+        for path in wanted
+        for parent in _parents(path)
+        if parent in fields and fields[parent].type in _OBJECTS
+    }
     return {path: field for path, field in fields.items() if path in wanted or path in parents}
 
 

@@ -17,6 +17,7 @@ from isthmus.names import (
     IndicesOptions,
     KnownIndex,
     is_wildcard,
+    require_local,
     resolve_abstractions,
     resolve_expressions,
 )
@@ -77,8 +78,11 @@ def select_indices(
 
     Wildcards silently narrow to what is allowed. Raises a 403 ``security_exception`` for a name
     that is not allowed (left out with ``ignore_unavailable``), ``index_not_found_exception`` (404)
-    for one that does not exist, and 403 for a caller who may do this nowhere at all.
+    for one that does not exist, 400 for one of another cluster, and 403 for a caller who may do this nowhere
+    at all.
     """
+    if not options.ignore_unavailable:
+        require_local(expressions)
     if not _allowed_somewhere(principal, action):
         raise action_denied(principal, action, expressions)
     addressed = _allowed_expressions(principal, action, expressions, options, now_milliseconds)
@@ -106,6 +110,8 @@ def select_names(
 
     Wildcards narrow and failures are raised as by :func:`select_indices`.
     """
+    if not options.ignore_unavailable:
+        require_local(expressions)
     if not _allowed_somewhere(principal, action):
         raise action_denied(principal, action, expressions)
     addressed = _allowed_expressions(principal, action, expressions, options, None)

@@ -10,6 +10,7 @@ import orjson
 from fake_engine import FakeEngine
 
 from isthmus.errors import Failure, FailureKind
+from isthmus.names import ClusterAlias
 from isthmus.remotes.records import NodeIdentity
 from isthmus.rest.elasticsearch import (
     aliases,
@@ -33,6 +34,7 @@ from isthmus.rest.elasticsearch.api import DataApi
 from isthmus.rest.elasticsearch.call import ElasticsearchRouter
 from isthmus.rest.http import Request, Response, parse_query_string
 from isthmus.rest.routing import Router
+from isthmus.search.metadata import ClusterMetadata
 from isthmus.security.principal import IndexPrivileges, Principal, RoleDescriptor
 
 SUPERUSER = RoleDescriptor(
@@ -119,6 +121,16 @@ class Answer:
         return str(self.json["error"]["reason"])
 
 
+class NoRemotes:
+    """No remote cluster is configured."""
+
+    def aliases(self) -> tuple[ClusterAlias, ...]:
+        return ()
+
+    def get(self, alias: ClusterAlias) -> Any:
+        raise AssertionError(alias)
+
+
 class DataApiClient:
     """The data API over a fake engine."""
 
@@ -132,7 +144,7 @@ class DataApiClient:
         documents_multi_get.register(router, self.engine)
         indices.register(router, self.engine, lambda: destructive_requires_name)
         indices_open_close.register(router, self.engine, lambda: destructive_requires_name)
-        field_caps.register(router, self.engine)
+        field_caps.register(router, ClusterMetadata(self.engine, NoRemotes()))
         validate_query.register(router, self.engine)
         index_settings.register(router, self.engine)
         mappings.register(router, self.engine)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from isthmus.errors import Failure, FailureKind, illegal_argument, index_not_found
 from isthmus.exchange import Engine, IndexDescription
-from isthmus.names import IndexName, parse_index_name, wildcard_matches
+from isthmus.names import IndexName, parse_index_name, require_local, wildcard_matches
 from isthmus.names.date_math import resolve_date_math
 from isthmus.security.authorize import require_index_action
 from isthmus.security.principal import Principal
@@ -53,7 +53,8 @@ def write_index_or_none(
 
 
 def single_index(name: str, descriptions: Mapping[IndexName, IndexDescription]) -> IndexName:
-    """Answer the one index to read a document from; raises 404, or 400 for an alias of several."""
+    """Answer the one index to read a document from; raises 404, 400 for an alias of several and elsewhere."""
+    require_local((name,))
     resolved = resolve_date_math(name)
     if IndexName(resolved) in descriptions:
         return IndexName(resolved)

@@ -17,9 +17,9 @@ from isthmus.rest.elasticsearch.call import (
     indices_options,
     json_object,
 )
-from isthmus.rest.elasticsearch.field_caps_merge import is_visible
 from isthmus.rest.elasticsearch.indices_known import described, select
 from isthmus.rest.http import Response, boolean_parameter, json_response
+from isthmus.search.field_capabilities import is_visible
 
 _GET_PARAMETERS: Final = ("local", "master_timeout", *INDICES_OPTIONS_PARAMETERS)
 _FIELD_PARAMETERS: Final = ("local", "include_defaults", *INDICES_OPTIONS_PARAMETERS)
