@@ -56,8 +56,9 @@ class CompressionScheme(Enum):
         None: the peer can undo none of them.
         """
         for scheme in (self, *CompressionScheme):
-            if scheme.value in features:
-                return scheme.value
+            name: str = scheme.value
+            if name in features:
+                return name
         return None
 
 

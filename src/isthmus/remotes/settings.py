@@ -33,7 +33,6 @@ from isthmus.remotes.setting_values import (
     read_server_name,
 )
 from isthmus.remotes.signing_settings import (
-    DIAGNOSE,
     SIGNATURE_TRUST_SETTINGS,
     SigningFiles,
     read_file_name,
@@ -43,13 +42,10 @@ from isthmus.remotes.signing_settings import (
 from isthmus.remotes.static_settings import (
     COMPRESS,
     COMPRESSION_SCHEME,
-    CONNECTIONS_PER_CLUSTER,
     PING_SCHEDULE,
-    STATIC_DEFAULTS,
     StaticSettings,
     is_static,
 )
-from isthmus.security.audit_settings import DEFAULTS as AUDIT_DEFAULTS
 from isthmus.security.audit_settings import (
     check_audit_setting,
     is_above_audit_settings,
@@ -178,45 +174,6 @@ def remotes_of(
         if remote is not None:
             remotes[remote.alias] = remote
     return remotes
-
-
-def defaults_of(
-    settings: FlatSettings, static: StaticSettings = _NO_STATIC_SETTINGS
-) -> dict[str, SettingValue]:
-    """Answer the value of every setting that these leave open (``include_defaults``)."""
-    of_node: dict[str, SettingValue] = {**STATIC_DEFAULTS, **static.given}
-    defaults: dict[str, SettingValue] = {
-        **of_node,
-        **ACTED_ON,
-        **AUDIT_DEFAULTS,
-        **KEPT_WITHOUT_EFFECT,
-        DIAGNOSE: "true",
-    }
-    for alias, remote in remotes_of(settings, static).items():
-        for name, default in alias_defaults(remote.mode, of_node).items():
-            defaults[f"{PREFIX}{alias}.{name}"] = default
-    return {key: value for key, value in defaults.items() if key not in settings}
-
-
-def alias_defaults(mode: ProxyMode | SniffMode, of_node: FlatSettings) -> dict[str, SettingValue]:
-    """Answer what each setting of an alias in this mode is where it is not set, by name.
-
-    ``of_node``: what the node's static settings are. Settings without a default are not among them.
-    """
-    of_mode: dict[str, SettingValue] = (
-        {
-            "mode": ConnectionMode.SNIFF.value,
-            "node_connections": of_node[CONNECTIONS_PER_CLUSTER],
-            "proxy": "",
-        }
-        if isinstance(mode, SniffMode)
-        else {"proxy_socket_connections": str(DEFAULT_PROXY_SOCKET_CONNECTIONS), "server_name": ""}
-    )
-    return {
-        **of_mode,
-        "skip_unavailable": "true" if DEFAULT_SKIP_UNAVAILABLE else "false",
-        **{name: of_node[name] for name in (COMPRESS, COMPRESSION_SCHEME, PING_SCHEDULE)},
-    }
 
 
 def _is_subtree(key: str) -> bool:

@@ -13,8 +13,9 @@ from isthmus.remotes.connection_modes import ProxyMode, SniffMode
 from isthmus.remotes.known_settings import ACTED_ON, KEPT_WITHOUT_EFFECT
 from isthmus.remotes.link_state import LinkState
 from isthmus.remotes.phases import Phase
+from isthmus.remotes.setting_defaults import alias_defaults
 from isthmus.remotes.setting_values import ConnectionMode
-from isthmus.remotes.settings import ALIAS_SETTING_NAMES, MODE_OF_SETTING, alias_defaults
+from isthmus.remotes.settings import ALIAS_SETTING_NAMES, MODE_OF_SETTING
 from isthmus.remotes.signing_settings import SIGNATURE_TRUST_SETTINGS
 from isthmus.remotes.static_settings import STATIC_DEFAULTS
 

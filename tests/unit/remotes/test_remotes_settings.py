@@ -15,8 +15,9 @@ from isthmus.remotes.cluster_settings import ClusterSettings
 from isthmus.remotes.connection_modes import ProxyMode, SniffMode
 from isthmus.remotes.flat_settings import flat_json, flatten, nest, updated
 from isthmus.remotes.platform_modes import ProxyModeOnly
+from isthmus.remotes.setting_defaults import defaults_of
 from isthmus.remotes.setting_values import Compression, CompressionScheme, read_interval_seconds
-from isthmus.remotes.settings import credentials_name, defaults_of, remotes_of
+from isthmus.remotes.settings import credentials_name, remotes_of
 from isthmus.remotes.static_settings import parse_static_settings
 
 EU = "cluster.remote.eu."

@@ -9,7 +9,7 @@ from isthmus.remotes.cluster_settings import ClusterSettingsService
 from isthmus.remotes.flat_settings import FlatSettings, SettingsUpdate, flat_json, flatten, nest
 from isthmus.remotes.known_settings import METADATA_PREFIX
 from isthmus.remotes.registry import Remotes
-from isthmus.remotes.settings import defaults_of
+from isthmus.remotes.setting_defaults import defaults_of
 from isthmus.rest.elasticsearch.call import (
     CLUSTER_WAIT_PARAMETERS,
     Call,
