@@ -7,20 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import tantivy
-from tantivy import FieldType as LibraryType
-from tantivy import Order, Query
 
 from isthmus.engines.embedded.aggregations.scope import AggregatedIndex
-from isthmus.engines.embedded.collapsing import Collapsing, Group
+from isthmus.engines.embedded.collapsing import Collapsing, Group, Grouped
 from isthmus.engines.embedded.columns import SEQUENCE_COLUMN
 from isthmus.engines.embedded.query.compiled import (
     Compiled,
     Extent,
     all_of,
     boosted,
-    constant,
     everything,
-    nothing,
     restricted,
 )
 from isthmus.engines.embedded.query.compiler import compile_clause, compile_query
@@ -29,17 +25,15 @@ from isthmus.engines.embedded.query.scoring import WordScore
 from isthmus.engines.embedded.ranking import LibraryRanking, Ranking, Scored, SharedRanking
 from isthmus.engines.embedded.rescoring import Rescorer, rescored
 from isthmus.engines.embedded.scoring_statistics import LibraryStatistics, SharedStatistics, leaves_of
+from isthmus.engines.embedded.searching_narrowed import Narrowing
 from isthmus.engines.embedded.snapshot import Snapshot
 from isthmus.engines.embedded.sorting import HeldValue, ResolvedKey, Sorted, held_after, resolve_keys
 from isthmus.engines.embedded.sorting_numbers import as_single
 from isthmus.engines.embedded.sorting_pages import Pages, Row
 from isthmus.engines.embedded.source_filter import VisibleFields
-from isthmus.errors import illegal_argument
 from isthmus.exchange import Collapse, IndexSelection, JsonObject, SearchRequest, TermStatistics
 
 _MATCH_ALL: Final[JsonObject] = {"match_all": {}}
-#: how many documents may lie above a ``min_score``: they are listed in the query that follows
-_MAXIMUM_ABOVE_SCORE: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,20 +189,21 @@ class _IndexSearch:
         self._check = check
         self._searcher = searched.snapshot.searcher
         self._ranking = self._ranking_of(searched.query)
+        self._narrowing = Narrowing(searched.snapshot, self._ranking, check)
         self._pages = Pages(self._searcher, searched.context, keys, check, self._ranking)
 
     def run(self) -> IndexPart:
         """Answer this index's part."""
         request = self._request
         if request.min_score is not None:
-            above = self._above_minimum_score(self._searched.query, request.min_score)
+            above = self._narrowing.above_minimum_score(self._searched.query, request.min_score)
             self._searched = replace(self._searched, query=above)
         clause = self._searched.query
         if self._searched.post_filter is not None:
             clause = restricted(clause, self._searched.post_filter)
         terminated_early: bool | None = None
         if request.terminate_after:
-            narrowed = self._first_matches(clause, request.terminate_after)
+            narrowed = self._narrowing.first_matches(clause, request.terminate_after)
             terminated_early = narrowed is not clause
             clause = narrowed
         if request.collapse is not None:
@@ -289,10 +284,7 @@ class _IndexSearch:
         need = request.offset + request.size
         rescorers = self._searched.rescorers
         hits = self._best(clause, max([need, *(each.asked.window_size for each in rescorers)]))
-        for each in rescorers:
-            self._check()
-            hits = rescored(hits, each, self._ranking_of(each.query))
-        hits = hits[:need]
+        hits = self._rescored(hits)[:need]
         total = None if request.track_total_hits is False else count_matches(self._searcher, clause)
         scores = [score for score, _ in hits]
         return IndexPart(
@@ -304,6 +296,18 @@ class _IndexSearch:
             max(scores, default=None),
             terminated_early,
         )
+
+    def _rescored(self, hits: list[Scored]) -> list[Scored]:
+        for each in self._searched.rescorers:
+            self._check()
+            hits = rescored(hits, each, self._ranking_of(each.query))
+        return hits
+
+    def _rescored_groups(self, found: Sequence[Grouped]) -> list[Grouped]:
+        """Score the hits that stand for their groups anew."""
+        by_place = {(each.row.address.segment_ord, each.row.address.doc): each for each in found}
+        hits = self._rescored([(each.score or 0.0, each.row.address) for each in found])
+        return [replace(by_place[address.segment_ord, address.doc], score=score) for score, address in hits]
 
     def _best(self, clause: Compiled, need: int) -> list[Scored]:
         if need == 0 or clause.extent is Extent.NOTHING:
@@ -329,8 +333,12 @@ class _IndexSearch:
             return [(Row((), address), score) for score, address in self._best(narrowed, need)]
 
         collapsing = Collapsing(collapse.field, self._searched.context)
-        need = request.offset + request.size
+        wanted = request.offset + request.size
+        rescorers = self._searched.rescorers
+        need = max([wanted, *(each.asked.window_size for each in rescorers)])
         found = collapsing.first_of_groups(clause, need, take, self._pages.found)
+        if rescorers:
+            found = self._rescored_groups(found)[:wanted]
         rows = [each.row for each in found]
         groups = [each.group for each in found]
         if self._keys:
@@ -346,51 +354,3 @@ class _IndexSearch:
         self._check()
         best = self._ranking.best(clause, 1)
         return best[0][0] if best else None
-
-    def _above_minimum_score(self, clause: Compiled, minimum: float) -> Compiled:
-        # compared as the library scores: a score that was shown must not fail its own minimum
-        minimum = as_single(minimum)
-        if clause.extent is Extent.NOTHING:
-            return clause
-        if clause.score is not None:
-            return clause if as_single(clause.score) >= minimum else nothing()
-        limit = 1_000
-        while True:
-            self._check()
-            hits = self._ranking.best(clause, limit)
-            above = [address for score, address in hits if score >= minimum]
-            if len(above) < len(hits):
-                break
-            if len(hits) < limit:
-                return clause
-            if limit >= _MAXIMUM_ABOVE_SCORE:
-                raise illegal_argument(
-                    f"[min_score] [{minimum}] leaves more than {_MAXIMUM_ABOVE_SCORE} documents of index "
-                    f"[{self._searched.snapshot.name}], which the embedded engine does not support"
-                )
-            limit *= 10
-        if not above:
-            return nothing()
-        numbers = self._searcher.fast_field_values(SEQUENCE_COLUMN, above)
-        chosen = Query.term_set_query(self._searched.context.schema, SEQUENCE_COLUMN, numbers)
-        return restricted(clause, constant(chosen))
-
-    def _first_matches(self, clause: Compiled, number: int) -> Compiled:
-        """Answer the clause narrowed to the matches that were written first; the same where they are all."""
-        if clause.extent is Extent.NOTHING:
-            return clause
-        self._check()
-        found = self._searcher.search(
-            clause.query,
-            limit=2,
-            count=False,
-            offset=number - 1,
-            order_by_field=SEQUENCE_COLUMN,
-            order=Order.Asc,
-        )
-        if len(found.hits) < 2:  # noqa: PLR2004 - the last one wanted and one more
-            return clause
-        until = Query.range_query(
-            self._searched.context.schema, SEQUENCE_COLUMN, LibraryType.Integer, 0, found.hits[0][0]
-        )
-        return restricted(clause, constant(until))
