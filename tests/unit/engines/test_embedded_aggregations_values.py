@@ -297,8 +297,12 @@ def test_significant_digits_are_those_of_the_histogram_of_high_dynamic_range() -
     wanted = [1.0, 1.0, 51.0302734375, 101.0615234375, 151.1240234375]
     for parts in ([documents], [documents[1:2], documents[2:], documents[:1]]):
         assert list(over(parts, request)["p"]["values"].values()) == wanted
-    filtered = {"p": {"percentiles": {"field": "long", "hdr": {}, "percents": [50, 99]}}}
-    assert over([documents[1:]], filtered)["p"]["values"] == {"50.0": 101.03125, "99.0": 151.09375}
+    filtered = {"p": {"percentiles": {"field": "long", "hdr": {}, "percents": [50, 75, 99]}}}
+    assert over([documents[1:]], filtered)["p"]["values"] == {
+        "50.0": 101.03125,
+        "75.0": 101.03125,
+        "99.0": 151.09375,
+    }
     ranks = {"r": {"percentile_ranks": {"field": "long", "values": [0, 51, 151.5], "hdr": {}}}}
     assert over([documents], ranks)["r"]["values"] == {"0.0": 0.0, "51.0": 50.0, "151.5": 100.0}
     zero = {"p": {"percentiles": {"field": "long", "hdr": {"number_of_significant_value_digits": 0}}}}
@@ -328,3 +332,35 @@ def test_what_a_field_cannot_be_asked_is_refused(
     with pytest.raises(Failure) as refused:
         over([[{field: field_value, "weight": [1, 2]}]], {"a": request_body})
     assert reason in refused.value.reason
+
+
+def test_numbers_are_written_by_a_pattern() -> None:
+    """A pattern of numbers writes every number of a metric as text; for dates it is refused."""
+    field = {"field": "real", "format": "0.00"}
+    requests = {
+        "a": {"avg": field},
+        "x": {"extended_stats": field},
+        "p": {"percentiles": {**field, "percents": [50]}},
+        "m": {"median_absolute_deviation": field},
+        "w": {"weighted_avg": {"value": {"field": "real"}, "weight": {"field": "long"}, "format": "#.0"}},
+        "none": {"sum": {"field": "none", "format": "0.0"}},
+    }
+    answer = over([[{"real": 1.0, "long": 1}], [{"real": 2.5, "long": 3}], []], requests)
+    assert answer["a"] == {"value": 1.75, "value_as_string": "1.75"}
+    assert answer["x"]["std_deviation_as_string"] == "0.75"
+    assert answer["x"]["std_deviation_bounds_as_string"]["upper"] == "3.25"
+    assert answer["p"] == {"values": {"50.0": 1.75, "50.0_as_string": "1.75"}}
+    assert answer["m"]["value_as_string"] == "0.75"
+    assert answer["w"] == {"value": 2.125, "value_as_string": "2.1"}
+    assert answer["none"] == {"value": 0.0, "value_as_string": "0.0"}
+    with pytest.raises(Failure, match=r"Invalid format: \[0\.0\]"):
+        over([[{"when": 0}]], {"a": {"max": {"field": "when", "format": "0.0"}}})
+
+
+def test_spread_of_dates_is_shown_as_dates() -> None:
+    """Bounds of deviations are shown beside the other numbers, over any number of clusters."""
+    request = {"x": {"extended_stats": {"field": "when", "sigma": 0, "format": "yyyy-MM-dd"}}}
+    for parts in ([[{"when": 0}, {"when": 172_800_000}]], [[{"when": 0}], [{"when": 172_800_000}]]):
+        answer = over(parts, request)["x"]
+        assert answer["std_deviation_bounds"]["lower"] == 86_400_000.0
+        assert set(answer["std_deviation_bounds_as_string"].values()) == {"1970-01-02"}

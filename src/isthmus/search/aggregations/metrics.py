@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from isthmus.exchange import JsonObject
 from isthmus.search.aggregations.contract import BucketBudget, Node, not_orderable
-from isthmus.search.aggregations.date_format import DateFormat
 from isthmus.search.aggregations.fields import Parameters, without_nothing
 from isthmus.search.aggregations.metric import Metric, OneNumber, SeveralNumbers
+from isthmus.search.aggregations.number_format import NumberFormat
 from isthmus.search.aggregations.numbers import read_count, read_number, read_number_or_none, write_number
 from isthmus.search.aggregations.rendering import renderer_like
+from isthmus.search.aggregations.shown import ValueFormat, parse_format
 
 _AS_STRING: Final = "_as_string"
 
@@ -24,7 +25,7 @@ class MetricField:
 
     path: str
     missing: str | int | float | bool | None = None
-    format: DateFormat | None = None
+    format: ValueFormat | None = None
 
     @classmethod
     def parse(cls, parameters: Parameters) -> MetricField:
@@ -33,7 +34,7 @@ class MetricField:
         return cls(
             path=parameters.field(),
             missing=parameters.scalar("missing"),
-            format=None if written is None else DateFormat.parse(written),
+            format=None if written is None else parse_format(written),
         )
 
     def ask(self) -> JsonObject:
@@ -42,23 +43,31 @@ class MetricField:
         return without_nothing({"field": self.path, "missing": self.missing, "format": written})
 
 
-def with_strings(values: JsonObject, parts: Sequence[JsonObject], chosen: DateFormat | None) -> JsonObject:
-    """Put ``…_as_string`` after each value where the parts show that values are dates or booleans."""
+def with_strings(values: JsonObject, parts: Sequence[JsonObject], chosen: ValueFormat | None) -> JsonObject:
+    """Put ``…_as_string`` after each value where it is asked for, or where parts show dates or booleans."""
+    if isinstance(chosen, NumberFormat):
+        return {**values, **strings_of(values, chosen.render)}
     samples = [
         (read_number(part[member]), str(part[member + _AS_STRING]))
         for part in parts
         for member in values
-        if part.get(member + _AS_STRING) is not None and part.get(member) is not None
+        if part.get(member + _AS_STRING) is not None and isinstance(part.get(member), int | float | str)
     ]
     if not samples:
         return values
-    render = renderer_like(samples, chosen)
-    strings = {
-        member + _AS_STRING: render(value)
-        for member, value in values.items()
-        if member != "count" and isinstance(value, float) and math.isfinite(value)
-    }
-    return {**values, **strings}
+    return {**values, **strings_of(values, renderer_like(samples, chosen))}
+
+
+def strings_of(values: JsonObject, render: Callable[[float], str]) -> JsonObject:
+    """Answer each value as text, also those of an object among them."""
+    strings: JsonObject = {}
+    for member, value in values.items():
+        if isinstance(value, dict) and any(each is not None for each in value.values()):
+            within = strings_of(value, render)
+            strings[member + _AS_STRING] = {name.removesuffix(_AS_STRING): within[name] for name in within}
+        elif isinstance(value, float) and math.isfinite(value):
+            strings[member + _AS_STRING] = render(value)
+    return strings
 
 
 class OfOneField(Metric):

@@ -1,18 +1,31 @@
-"""How values of a field are shown as text beside their number, as a cluster says it with its answer.
+"""How values of a field are shown as text beside their number.
 
-A part has it under ``shown``: the format of a date field, or ``boolean``. Numbers have nothing.
+A format of a request is one of dates or one of numbers. Without one a cluster says it with its answer,
+under ``shown``: the format of a date field, or ``boolean``. Numbers have nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from isthmus.exchange import Json, JsonObject
 from isthmus.search.aggregations.date_format import DateFormat
+from isthmus.search.aggregations.number_format import NumberFormat
+
+ValueFormat: TypeAlias = DateFormat | NumberFormat
 
 SHOWN: Final = "shown"
 BOOLEAN: Final = "boolean"
+
+
+#: What patterns of numbers have and patterns of dates have not.
+_DIGITS: Final = frozenset("#0")
+
+
+def parse_format(text: str) -> ValueFormat:
+    """Read a request's ``format``. Raises an ``illegal_argument_exception`` failure for what is none."""
+    return DateFormat.parse(text) if _DIGITS.isdisjoint(text) else NumberFormat.parse(text)
 
 
 def first_shown(parts: Sequence[JsonObject]) -> str | None:
@@ -23,8 +36,10 @@ def first_shown(parts: Sequence[JsonObject]) -> str | None:
     return shown
 
 
-def shower(shown: Json, chosen: DateFormat | None) -> Callable[[float], str] | None:
+def shower(shown: Json, chosen: ValueFormat | None) -> Callable[[float], str] | None:
     """Answer how to write a value; None where it is not written. ``chosen`` is the caller's format."""
+    if isinstance(chosen, NumberFormat):
+        return chosen.render
     if shown == BOOLEAN:
         return lambda value: "true" if value else "false"
     if shown is None:

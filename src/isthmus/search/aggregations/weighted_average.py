@@ -10,12 +10,11 @@ from typing import ClassVar
 from isthmus.errors import illegal_argument
 from isthmus.exchange import JsonObject
 from isthmus.search.aggregations.contract import BucketBudget, Node
-from isthmus.search.aggregations.date_format import DateFormat
 from isthmus.search.aggregations.fields import Parameters, without_nothing
 from isthmus.search.aggregations.metric import OneNumber
 from isthmus.search.aggregations.metrics import MetricField, precise_sum
 from isthmus.search.aggregations.numbers import read_number, write_number
-from isthmus.search.aggregations.shown import SHOWN, first_shown, shower
+from isthmus.search.aggregations.shown import SHOWN, ValueFormat, first_shown, parse_format, shower
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,7 @@ class WeightedAverage(OneNumber):
 
     value: MetricField
     weight: MetricField
-    format: DateFormat | None = None
+    format: ValueFormat | None = None
 
     kind: ClassVar[str] = "weighted_avg"
 
@@ -35,7 +34,7 @@ class WeightedAverage(OneNumber):
         return cls(
             _field(parameters, "value"),
             _field(parameters, "weight"),
-            None if written is None else DateFormat.parse(written),
+            None if written is None else parse_format(written),
         )
 
     def members(self) -> JsonObject:

@@ -17,6 +17,8 @@ from isthmus.engines.embedded.query.context import QueryContext
 from isthmus.errors import Failure, illegal_argument
 from isthmus.exchange import Json, JsonObject
 from isthmus.search.aggregations.date_format import DEFAULT_DATE_FORMAT, DateFormat
+from isthmus.search.aggregations.number_format import NumberFormat
+from isthmus.search.aggregations.shown import ValueFormat
 from isthmus.search.aggregations.time_zone import UTC, TimeZone
 
 #: Which kinds of columns an aggregation can read; all others read every field that is not text.
@@ -102,6 +104,12 @@ class AggregatedField:
             # a format that can be read and not written: what Elasticsearch calls a date without one
             return DEFAULT_DATE_FORMAT
 
+    def date_format(self, chosen: ValueFormat | None) -> DateFormat:
+        """Answer how dates are shown; raises ``illegal_argument_exception`` for a pattern of numbers."""
+        if isinstance(chosen, NumberFormat):
+            raise illegal_argument(f"Invalid format: [{chosen.text}] of the date field [{self.path}]")
+        return chosen or self.format
+
     def key_members(self, key: Any) -> JsonObject:
         """Answer the members of a bucket that show a value of the column."""
         if self.type == "ip":
@@ -112,10 +120,13 @@ class AggregatedField:
             return {"key": int(key), "key_as_string": self.format.render(int(key))}
         return {"key": float(key) if self.kind is ColumnKind.FLOAT else key}
 
-    def strings(self, values: JsonObject, chosen: DateFormat | None) -> JsonObject:
-        """Answer ``…_as_string`` for each value that Elasticsearch shows as text too."""
+    def strings(self, values: JsonObject, chosen: ValueFormat | None) -> JsonObject:
+        """Answer ``…_as_string`` for each value that Elasticsearch shows as text too.
+
+        Numbers are written where all clusters' are put together.
+        """
         if self.is_date:
-            shown = chosen or self.format
+            shown = self.date_format(chosen)
             return {f"{name}_as_string": shown.render(each) for name, each in values.items()}
         if self.type == "boolean":
             return {f"{name}_as_string": "true" if each else "false" for name, each in values.items()}

@@ -18,7 +18,7 @@ from isthmus.search.aggregations.cardinality import Cardinality
 from isthmus.search.aggregations.contract import Node
 from isthmus.search.aggregations.distributed import OfDistribution
 from isthmus.search.aggregations.metrics import MetricField
-from isthmus.search.aggregations.shown import BOOLEAN, SHOWN
+from isthmus.search.aggregations.shown import BOOLEAN, SHOWN, ValueFormat
 from isthmus.search.aggregations.sketches.distinct import DistinctValues, hash_of
 from isthmus.search.aggregations.string_stats import StringStats, summed_up
 
@@ -65,7 +65,7 @@ def distribution(runner: Runner, query: Query, node: Node) -> JsonObject:
                 f"[hdr] has no place for the negative values of [{aggregation.field.path}]",
             )
         values.add((steps.floor(value), count) for value, count in listed)
-    return {**values.write(), **shown_of(field)}
+    return {**values.write(), **shown_of(field, aggregation.field.format)}
 
 
 def _numbers(
@@ -78,12 +78,12 @@ def _numbers(
         yield iter([(missing_number(given), number)])
 
 
-def shown_of(field: AggregatedField | None) -> JsonObject:
-    """Answer how values of a field are shown as text, where they are."""
+def shown_of(field: AggregatedField | None, chosen: ValueFormat | None) -> JsonObject:
+    """Answer how values of a field are shown as text, where they are; ``chosen`` is the request's format."""
     if field is None:
         return {}
     if field.is_date:
-        return {SHOWN: field.format.text}
+        return {SHOWN: field.date_format(chosen).text}
     return {SHOWN: BOOLEAN} if field.type == "boolean" else {}
 
 

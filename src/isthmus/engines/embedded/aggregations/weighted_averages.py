@@ -29,7 +29,11 @@ def weighted_average(runner: Runner, query: Query, node: Node) -> JsonObject:
         raise TypeError(f"no weighted average: {aggregation.kind}")
     sums = _Sums(runner.index, aggregation)
     sums.add(query)
-    return {"sum": math.fsum(sums.values), "weight": math.fsum(sums.weights), **shown_of(sums.value)}
+    return {
+        "sum": math.fsum(sums.values),
+        "weight": math.fsum(sums.weights),
+        **shown_of(sums.value, aggregation.format),
+    }
 
 
 class _Sums:

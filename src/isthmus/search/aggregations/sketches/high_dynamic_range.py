@@ -34,8 +34,8 @@ class Steps:
         unit = self._width(next((value for value, _ in points if value), 0.0))
         answers = []
         for percent in percents:
-            # just below, so that rounding does not lead into the next step
-            wanted = max(1, math.ceil(math.nextafter(percent, -math.inf) / 100 * ends[-1]))
+            # HdrHistogram 2.1.9, which is Elasticsearch's, takes the nearest number of values
+            wanted = max(1, math.floor(percent / 100 * ends[-1] + 0.5))
             value = next(value for (value, _), end in zip(points, ends, strict=True) if end >= wanted)
             highest = value + self._width(value) - unit if value and percent else value
             answers.append(highest)
