@@ -39,7 +39,7 @@ VALUE_TYPES: Final = {
     "ip": "ip",
     "boolean": "boolean",
 }
-WITHOUT_EFFECT: Final = frozenset({"collect_mode", "execution_hint"})
+WITHOUT_EFFECT: Final = frozenset({"collect_mode", "execution_hint", "precision"})
 """Parameters that say how to go about it, and never change the answer."""
 
 _COLLECT_MODES: Final = ("depth_first", "breadth_first")
