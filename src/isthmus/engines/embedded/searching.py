@@ -40,6 +40,7 @@ from isthmus.engines.embedded.searching_results import (
     total_of,
 )
 from isthmus.engines.embedded.snapshot import Snapshot
+from isthmus.engines.embedded.suggest.running import suggested
 from isthmus.errors import Failure, FailureKind
 from isthmus.exchange import (
     FailureReport,
@@ -223,11 +224,11 @@ class _Search:
         request = self._request
         if request.aggregations or request.fetch is not None or request.offset + request.size > _INLINE_SIZE:
             return False
-        if request.statistics is not None or request.rescore:
+        if request.statistics is not None or request.rescore or request.suggest:
             return False
         if sum(snapshot.searcher.num_docs for _, snapshot in self._opened) <= _INLINE_DOCUMENTS:
             return True
-        if not compiles_quickly(request.query) or request.post_filter is not None:
+        if not compiles_quickly(request.query) or request.post_filter is not None or request.collapse:
             return False
         self._compile()
         most = _INLINE_COST_SORTED if request.sort or request.min_score else _INLINE_COST
@@ -296,6 +297,9 @@ class _Search:
                     raise
                 timed_out = True
                 aggregations = self._aggregate((), request.aggregations)
+        suggestions: JsonObject = {}
+        if request.suggest and not timed_out:
+            parts, suggestions, failures = self._suggested(parts, failures)
         hits, failures = self._hits(parts, failures)
         total = len(self._opened)
         return SearchResult(
@@ -308,10 +312,18 @@ class _Search:
             aggregations=aggregations,
             failures=tuple(failures),
             sort_kinds=sort_kinds_of(parts),
+            suggestions=suggestions,
             profile=()
             if self._profile is None
             else self._profile.rendered([snapshot.name for _, snapshot in self._opened]),
         )
+
+    def _suggested(
+        self, parts: Sequence[IndexPart], failures: Sequence[FailureReport]
+    ) -> tuple[Sequence[IndexPart], JsonObject, Sequence[FailureReport]]:
+        """Suggest; an index that cannot do it has failed as a whole."""
+        kept, suggestions, refused = suggested(parts, self._request.suggest, self._stop.check_abandoned)
+        return kept, suggestions, [*failures, *refused]
 
     def _hits(
         self, parts: Sequence[IndexPart], failures: Sequence[FailureReport]

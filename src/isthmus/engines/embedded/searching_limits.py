@@ -43,6 +43,6 @@ def require_windows(snapshot: Snapshot, request: SearchRequest) -> None:
         if rescore.window_size > largest:
             raise illegal_argument(
                 f"Rescore window [{rescore.window_size}] is too large. It must be less than [{largest}]. "
-                "This prevents allocating massive heaps for storing the results to be rescored. This limit can"
-                " be set by changing the [index.max_rescore_window] index level setting."
+                "This prevents allocating massive heaps for storing the results to be rescored. "
+                "This limit can be set by changing the [index.max_rescore_window] index level setting."
             )
