@@ -7,11 +7,12 @@ from typing import Any
 
 from tantivy import Query
 
-from isthmus.engines.embedded.aggregations.every_value import every_value
+from isthmus.engines.embedded.aggregations.every_value import Values, every_value
 from isthmus.engines.embedded.aggregations.fields import INDEX_FIELD, AggregatedField, find_field
 from isthmus.engines.embedded.aggregations.native_metrics import missing_number
 from isthmus.engines.embedded.aggregations.runner import Runner
 from isthmus.engines.embedded.aggregations.scope import AggregatedIndex
+from isthmus.engines.embedded.field_types_values import ip_from_sortable
 from isthmus.errors import Failure, FailureKind
 from isthmus.exchange import JsonObject
 from isthmus.search.aggregations.cardinality import Cardinality
@@ -19,7 +20,7 @@ from isthmus.search.aggregations.contract import Node
 from isthmus.search.aggregations.distributed import OfDistribution
 from isthmus.search.aggregations.metrics import MetricField
 from isthmus.search.aggregations.shown import BOOLEAN, SHOWN, ValueFormat
-from isthmus.search.aggregations.sketches.distinct import DistinctValues, hash_of
+from isthmus.search.aggregations.sketches.distinct import DistinctValues, hash_of, hashes_of
 from isthmus.search.aggregations.string_stats import StringStats, summed_up
 
 
@@ -35,10 +36,17 @@ def distinct_values(runner: Runner, query: Query, node: Node) -> JsonObject:
     field = find_field(index.context, path, aggregation.kind)
     if field is not None:
         for found in every_value(index, query, field, missing):
-            values.add(hash_of(field.key_members(value)["key"]) for value, _ in found)
+            values.add(hashes_of(_comparable(field, found)))
     elif missing is not None and index.count(query):
         values.add([hash_of(missing)])
     return values.write()
+
+
+def _comparable(field: AggregatedField, found: Values) -> Iterator[str | float]:
+    """Answer values as they are the same in every cluster; only addresses are held in a form of ours."""
+    if field.type == "ip":
+        return (ip_from_sortable(value) for value, _ in found)
+    return (value for value, _ in found)
 
 
 def distribution(runner: Runner, query: Query, node: Node) -> JsonObject:

@@ -43,9 +43,19 @@ _SMALL_REGISTERS: Final = 32
 
 def hash_of(value: str | float) -> int:
     """Answer 64 bits for a value; numbers that are equal have the same, whatever their type."""
-    text = f"s{value}" if isinstance(value, str) else f"n{int(value) if value == int(value) else value}"
-    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_HASH_BYTES).digest()
-    return int.from_bytes(digest, "little")
+    return hashes_of((value,))[0]
+
+
+def hashes_of(values: Iterable[str | float]) -> list[int]:
+    """Answer 64 bits for each value: all of one call, because there may be millions."""
+    read = int.from_bytes
+    return [read(blake2b(_bytes_of(each), digest_size=_HASH_BYTES).digest(), "little") for each in values]
+
+
+def _bytes_of(value: str | float) -> bytes:
+    if isinstance(value, str):
+        return b"s" + value.encode("utf-8", "surrogatepass")
+    return b"n%d" % value if value == int(value) else b"n" + repr(value).encode()
 
 
 def register_power(threshold: int) -> int:
