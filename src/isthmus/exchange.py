@@ -85,6 +85,29 @@ class HighlightField(Record, frozen=True, kw_only=True):
     query: Json = None
 
 
+class TermSuggester(Record, frozen=True, kw_only=True):
+    """Asks for words of a field that are near those of a text.
+
+    ``mode`` is ``missing``, ``popular`` or ``always``, ``distance`` is ``internal``,
+    ``damerau_levenshtein`` or ``levenshtein``. A frequency below 1 is a share of the documents.
+    """
+
+    name: str
+    text: str
+    field: str
+    analyzer: str | None = None
+    size: int = 5
+    shard_size: int = 5
+    by_frequency: bool = False
+    mode: str = "missing"
+    max_edits: int = 2
+    prefix_length: int = 1
+    min_word_length: int = 4
+    min_document_frequency: float = 0.0
+    max_term_frequency: float = 0.01
+    distance: str = "internal"
+
+
 class FetchRequest(Record, frozen=True, kw_only=True):
     """What is to be shown of each hit besides its source; a ``SearchRequest`` without one asks for nothing.
 
@@ -191,6 +214,7 @@ class SearchRequest(Record, frozen=True, kw_only=True):
     statistics: TermStatistics | None = None
     fetch: FetchRequest | None = None
     indices_boost: tuple[tuple[str, float], ...] = ()
+    suggest: tuple[TermSuggester, ...] = ()
 
 
 class FieldAccess(Record, frozen=True, kw_only=True):
@@ -278,6 +302,7 @@ class SearchResult(Record, frozen=True, kw_only=True):
     compare: ``ip`` for addresses, else empty. Nothing at all says that of no key.
     ``served_nanoseconds`` is how long a remote cluster was at it in all, where it was asked to tell.
     ``profile`` holds how long what took, an object for each index in Elasticsearch's form.
+    ``suggestions`` holds the entries of each suggester by name, with options to spare for combining.
     """
 
     took_milliseconds: int = 0
@@ -291,6 +316,7 @@ class SearchResult(Record, frozen=True, kw_only=True):
     failures: tuple[FailureReport, ...] = ()
     sort_kinds: tuple[str, ...] = ()
     served_nanoseconds: int | None = None
+    suggestions: JsonObject = {}
     profile: tuple[JsonObject, ...] = ()
 
 

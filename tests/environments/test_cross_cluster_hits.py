@@ -130,3 +130,31 @@ def test_boosts_count_in_every_cluster(corpus: Corpus) -> None:
     )
     assert status == 404
     assert "no such index [no-such-index]" in answer["error"]["reason"]
+
+
+def test_words_are_suggested_from_both_sides(corpus: Corpus) -> None:
+    """What two environments suggest is what one index with all the documents does."""
+    suggest = {
+        "text": "brigde harbor isle ferri",
+        "near": {"term": {"field": "title"}},
+        "all": {
+            "term": {"field": "title", "suggest_mode": "always", "sort": "frequency", "min_word_length": 3}
+        },
+        "kinds": {"text": "novels", "term": {"field": "genre"}},
+    }
+    for typed in ("", "?typed_keys=true"):
+        split, whole = (
+            corpus.client.call("POST", f"/{where}/_search{typed}", {"suggest": suggest})
+            for where in (corpus.split, corpus.whole)
+        )
+        assert split["suggest"] == whole["suggest"]
+        assert set(split["suggest"]) == {
+            f"term#{name}" if typed else name for name in ("near", "all", "kinds")
+        }
+        assert split["hits"] == {"total": {"value": 0, "relation": "eq"}, "max_score": None, "hits": []}
+    near = corpus.client.call("POST", f"/{corpus.split}/_search", {"suggest": suggest})["suggest"]["near"]
+    assert [option["text"] for option in near[0]["options"]] == ["bridge"]
+    assert (near[0]["options"][0]["freq"], near[1]["text"]) == (
+        corpus.search(corpus.whole, {"query": {"term": {"title": "bridge"}}})["hits"]["total"]["value"],
+        "harbor",
+    )

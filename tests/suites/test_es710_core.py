@@ -69,6 +69,7 @@ DIRECTORIES: Final = (
     "search",
     "search.aggregation",
     "search.highlight",
+    "suggest",
     "tasks.cancel",
     "tasks.get",
     "tasks.list",

@@ -18,6 +18,7 @@ from isthmus.rest.elasticsearch import (
     search_body,
     search_highlight,
     search_parameters,
+    search_suggest,
     stats,
 )
 from isthmus.search.aggregations import parse, pipelines, terms
@@ -33,6 +34,8 @@ LISTS: dict[str, Collection[str]] = {
     "Cluster settings that are acted on": known_settings.ACTED_ON,
     "Cluster settings without effect": known_settings.KEPT_WITHOUT_EFFECT,
     "Body": {*search_body._READERS, *search_body.FETCH_READERS},
+    "Options of the suggester term": search_suggest.READERS,
+    "Suggesters that are refused": search_suggest.UNSUPPORTED,
     "Options of highlight": search_highlight._READERS,
     "Options of highlight without effect": search_highlight.WITHOUT_EFFECT,
     "Options of highlight that are refused": search_highlight._UNSUPPORTED,

@@ -37,7 +37,7 @@ NODES: Final = "nodes"
 VIEWS: Final = "views"
 #: the actions ``field_caps`` and ``resolve_index``
 QUESTIONS: Final = "questions"
-#: the members ``fetch``, ``collapse``, ``rescore``, ``profile``, ``statistics`` and ``indices_boost`` of a search, and
+#: the members ``fetch``, ``collapse``, ``rescore``, ``profile``, ``statistics``, ``indices_boost`` and ``suggest`` of a search, and
 #: ``numeric_type`` of its sort keys; the action ``term_statistics``
 HITS: Final = "hits"
 #: all that this version has

@@ -22,6 +22,7 @@ def needed_features(request: SearchRequest) -> Collection[str]:
         and not request.profile
         and request.statistics is None
         and not request.indices_boost
+        and not request.suggest
         and not (request.sort and any(key.numeric_type for key in request.sort))
     ):
         return ()

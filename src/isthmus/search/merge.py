@@ -21,6 +21,7 @@ from isthmus.search.outcome import Outcome
 from isthmus.search.plan import Plan
 from isthmus.search.profiles import profile_of
 from isthmus.search.shard_failures import search_phase_failure
+from isthmus.search.suggestions import combine_suggestions
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ def merge(plan: Plan, outcomes: Sequence[Outcome], took_milliseconds: int) -> Se
         aggregations=_aggregations(plan, answered),
         failures=tuple(_failures(answered)),
         profile=profile_of(answered) if plan.request.profile else (),
+        suggestions=_suggestions(plan, answered) if plan.request.suggest else {},
     )
     return SearchAnswer(
         result,
@@ -140,6 +142,12 @@ def _aggregations(plan: Plan, answered: Sequence[tuple[ClusterAlias | None, Sear
         for alias, result in answered
     ]
     return combine(tree, parts)
+
+
+def _suggestions(plan: Plan, answered: Sequence[tuple[ClusterAlias | None, SearchResult]]) -> JsonObject:
+    return combine_suggestions(
+        plan.request.suggest, [result.suggestions for _, result in answered], final=True
+    )
 
 
 def _total(parts: Sequence[TotalHits | None], track: bool | int) -> TotalHits | None:  # noqa: FBT001 - as asked

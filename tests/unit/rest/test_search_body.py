@@ -146,7 +146,6 @@ NOT_SUPPORTED = [
     ("runtime_mappings", {"a": {"type": "long"}}),
     ("slice", {"id": 0, "max": 2}),
     ("stats", ["a"]),
-    ("suggest", {"a": {}}),
 ]
 
 

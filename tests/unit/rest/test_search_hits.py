@@ -28,6 +28,21 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"indices_boost": [{"a": "x"}]}, "[indices_boost] must be a number"),
     ({"indices_boost": [{"a": -1}]}, "[indices_boost] of [a] must not be negative"),
     ({"indices_boost": 5}, "Expected [START_ARRAY] in [indices_boost]"),
+    ({"suggest": {"s": {"text": "a"}}}, "suggestion [s] has no type"),
+    ({"suggest": {"s": {"term": {"field": "a"}}}}, "The required text option is missing"),
+    ({"suggest": {"s": {"text": "a", "term": {}}}}, "the required field option [field] is missing"),
+    ({"suggest": {"s": {"text": "a", "phrase": {"field": "a"}}}}, "[suggest.phrase] is not supported"),
+    ({"suggest": {"s": {"prefix": "a", "completion": {}}}}, "[suggest.prefix] is for the suggester"),
+    ({"suggest": {"s": {"text": "a", "other": {}}}}, "unknown suggestion type [other]"),
+    ({"suggest": {"text": 5}}, "[suggest] [text] must be text"),
+    ({"suggest": {"s": {"text": "a", "term": {"what": 1}}}}, "suggester[term] doesn't support field [what]"),
+    ({"suggest": {"s": {"text": "a", "term": {"max_edits": 3}}}}, "[max_edits] must be between [1] and [2]"),
+    ({"suggest": {"s": {"text": "a", "term": {"sort": "x"}}}}, "Illegal suggest [sort] [x]"),
+    (
+        {"suggest": {"s": {"text": "a", "term": {"string_distance": "ngram"}}}},
+        "[suggest.term.string_distance] [ngram] is not supported",
+    ),
+    ({"suggest": {"s": {"text": "a", "term": {"min_doc_freq": 1.5}}}}, "if [min_doc_freq] is greater than 1"),
     ({"highlight": []}, "Unknown key for a START_ARRAY in [highlight]."),
     ({"highlight": {"fields": [{"a": {}, "b": {}}]}}, "[fields] can be a single object with any number"),
     ({"highlight": {"fields": 5}}, "[highlight] [fields] must be an object"),
@@ -113,3 +128,16 @@ def test_asking_for_nothing_costs_nothing() -> None:
     single = asked("", {"fields": {"field": "a"}}).fetch
     assert single is not None
     assert single.fields == (FieldRequest(pattern="a"),)
+
+
+def test_suggesters_have_a_text_of_their_own_or_one_for_all() -> None:
+    """Who asks for suggestions alone gets no hits; as many options are asked of each index as are wanted."""
+    named = {"term": {"field": "f", "size": 9, "suggest_mode": "always", "sort": "frequency"}}
+    request = asked("", {"suggest": {"text": "shared", "a": named, "b": {"text": "own", **named}}})
+    assert [(each.name, each.text) for each in request.suggest] == [("a", "shared"), ("b", "own")]
+    first = request.suggest[0]
+    assert (first.size, first.shard_size, first.mode, first.by_frequency) == (9, 9, "always", True)
+    assert request.query == {"match_none": {}}
+    with_query = asked("", {"suggest": {"text": "shared", "a": named}, "query": {"match_all": {}}})
+    assert with_query.query == {"match_all": {}}
+    assert asked("", {"suggest": {}}) == SearchRequest()

@@ -64,6 +64,8 @@ Aggregate: TypeAlias = Callable[[Sequence[AggregatedIndex], JsonObject], JsonObj
 
 Answer = TypeVar("Answer")
 
+_UNMEASURED: Final = nullcontext()
+
 #: a search over so few documents is done sooner than a thread is woken up
 _INLINE_DOCUMENTS: Final = 10_000
 _INLINE_SIZE: Final = 100
@@ -217,7 +219,7 @@ class _Search:
         self._profile = Profile(request) if request.profile else None
 
     def _measured(self, snapshot: Snapshot, step: Step) -> AbstractContextManager[None]:
-        return nullcontext() if self._profile is None else self._profile.measured(snapshot.name, step)
+        return _UNMEASURED if self._profile is None else self._profile.measured(snapshot.name, step)
 
     def is_quick(self) -> bool:
         """Tell whether the search is done sooner than a thread is woken up, compiling it if it seems so."""

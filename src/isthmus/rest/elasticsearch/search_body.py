@@ -16,6 +16,7 @@ from isthmus.rest.elasticsearch.search_fields import (
 from isthmus.rest.elasticsearch.search_highlight import highlight_of_body
 from isthmus.rest.elasticsearch.search_pit import point_in_time_of_body
 from isthmus.rest.elasticsearch.search_rescore import rescore_of_body
+from isthmus.rest.elasticsearch.search_suggest import suggest_of_body
 from isthmus.rest.elasticsearch.search_values import (
     boolean,
     integer,
@@ -43,7 +44,6 @@ _UNSUPPORTED: Final = frozenset(
         "slice",
         "stats",
         "sub_searches",
-        "suggest",
     }
 )
 
@@ -196,6 +196,7 @@ _READERS: Final[Mapping[str, tuple[str, _Reader]]] = {
     "version": ("version", boolean),
     "seq_no_primary_term": ("seq_no_primary_term", boolean),
     "indices_boost": ("indices_boost", _indices_boost),
+    "suggest": ("suggest", lambda name, value: suggest_of_body(name, value or {})),
     "collapse": ("collapse", _collapse),
     "rescore": ("rescore", rescore_of_body),
     "profile": ("profile", boolean),

@@ -32,6 +32,8 @@ def search_object(answer: SearchAnswer, *, total_as_integer: bool = False) -> di
         _add_inner_hits(described["hits"]["hits"], answer, total_as_integer=total_as_integer)
     if result.aggregations:
         described["aggregations"] = result.aggregations
+    if result.suggestions:
+        described["suggest"] = result.suggestions
     if result.profile:
         described["profile"] = {"shards": result.profile}
     return described

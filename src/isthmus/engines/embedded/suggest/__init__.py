@@ -1,0 +1,1 @@
+"""Suggesting other words for those of a text: Elasticsearch's suggesters."""

@@ -1,0 +1,31 @@
+"""The suggestions of a search: made index after index, then combined as if the indices were shards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from isthmus.engines.embedded.searching_index import IndexPart
+from isthmus.engines.embedded.searching_results import report_of
+from isthmus.engines.embedded.suggest.term import SuggestingIndex, suggest_terms
+from isthmus.errors import Failure
+from isthmus.exchange import FailureReport, JsonObject, TermSuggester
+from isthmus.search.suggestions import combine_suggestions
+
+
+def suggested(
+    parts: Sequence[IndexPart], suggesters: Sequence[TermSuggester], check: Callable[[], None]
+) -> tuple[list[IndexPart], JsonObject, list[FailureReport]]:
+    """Answer the indices that could suggest, what they suggest together, and the failures of the others."""
+    kept: list[IndexPart] = []
+    answers: list[JsonObject] = []
+    refused: list[FailureReport] = []
+    for part in parts:
+        searched = part.searched
+        index = SuggestingIndex(searched.context, searched.limits, searched.to_aggregate(check).count, check)
+        try:
+            answers.append({each.name: suggest_terms(index, each) for each in suggesters})
+        except Failure as failure:
+            refused.append(report_of(failure, searched.snapshot.name))
+        else:
+            kept.append(part)
+    return kept, combine_suggestions(suggesters, answers, final=False), refused
