@@ -29,20 +29,37 @@ _NOTED: Final[ContextVar[list[HandshakeFailure] | None]] = ContextVar("handshake
 
 
 class _NotingObject(ssl.SSLObject):
+    """What event loops run handshakes with."""
+
     def do_handshake(self) -> None:
-        try:
+        with _noting():
             super().do_handshake()
-        except ssl.SSLError as error:
-            failure, noted = _failure_or_none(error), _NOTED.get()
-            if failure is not None and noted is not None:
-                noted.append(failure)
-            raise
+
+
+class _NotingSocket(ssl.SSLSocket):
+    """What :mod:`isthmus.remotes.tls_stream` runs handshakes with."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as it is called
+        with _noting():
+            super().do_handshake(block)
+
+
+@contextmanager
+def _noting() -> Iterator[None]:
+    try:
+        yield
+    except ssl.SSLError as error:
+        failure, noted = _failure_or_none(error), _NOTED.get()
+        if failure is not None and noted is not None:
+            noted.append(failure)
+        raise
 
 
 @contextmanager
 def noted_failures(context: ssl.SSLContext) -> Iterator[list[HandshakeFailure]]:
     """Answer a list that is filled while a connection is served with this context inside the block."""
     context.sslobject_class = _NotingObject
+    context.sslsocket_class = _NotingSocket
     noted: list[HandshakeFailure] = []
     token = _NOTED.set(noted)
     try:
