@@ -10,7 +10,7 @@ from isthmus.errors import Failure, FailureKind, Fault
 from isthmus.exchange import FailureReport, Record
 from isthmus.remotes.body_encodings import compressed_or_none, decompressed
 from isthmus.remotes.certificate_failures import explain_end_after_certificate
-from isthmus.remotes.connection import ConnectionLost
+from isthmus.remotes.connection import Connection, ConnectionLost
 from isthmus.remotes.dialling import LinkContext
 from isthmus.remotes.failure_reports import failure_of
 from isthmus.remotes.handshake import explain_refusal, explain_stranger, is_protocol_answer
@@ -130,6 +130,27 @@ class RemoteCalls:
             wait_seconds = min(wait_seconds, _SHORT_WAIT_SECONDS)
         await self.link.ensure_connected(wait_seconds, insist=not may_be_skipped)
 
+    async def _acquire(
+        self,
+        may_be_skipped: bool | None,  # noqa: FBT001 - private
+        *,
+        fresh: bool,
+    ) -> tuple[Link, Connection]:
+        """Answer a connection, and the link to give it back to.
+
+        Where the link is replaced meanwhile, for its settings have changed, it is one of the new link.
+        """
+        while True:
+            link = self.link
+            try:
+                if not link.connected:
+                    await self._wait_for_link(may_be_skipped)
+                    link = self.link
+                return link, await link.acquire(fresh=fresh)
+            except Failure:
+                if link is self.link:
+                    raise
+
     async def _send(
         self,
         action: Action,
@@ -143,10 +164,7 @@ class RemoteCalls:
         extra_headers = [timeout, origin, *current_trace().headers()]
         attempts = 0
         while True:
-            if not self.link.connected:
-                await self._wait_for_link(may_be_skipped)
-            link = self.link
-            connection = await link.acquire(fresh=attempts > 0)
+            link, connection = await self._acquire(may_be_skipped, fresh=attempts > 0)
             was_used = connection.used
             key = link.key
             attempts += 1

@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 
 #: how soon a key or an authority that changed on disk counts
 _LOOK_INTERVAL_SECONDS: Final = 1.0
-#: how long requests under way may go on over connections that the settings no longer want
-_DRAIN_SECONDS: Final = 30.0
+#: how long requests under way may go on over connections that the settings no longer want: as long as any may
+_DRAIN_SECONDS: Final = 300.0
 
 
 class Remotes:

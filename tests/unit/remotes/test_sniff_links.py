@@ -323,6 +323,22 @@ async def test_a_node_of_another_cluster_is_passed_over(
         assert (near.state["num_nodes_connected"], other.engine.searches) == (1, 0)
 
 
+async def test_who_waits_for_a_remote_gets_it_once_its_settings_are_right(
+    near: Near, certificate: trustme.LeafCert
+) -> None:
+    """A request that waits for a link with bad settings goes on over the one that takes its place."""
+    async with nodes_of(certificate, DATA) as (far,):
+        (dead,) = free_ports(1)
+        with socket.create_server(("127.0.0.1", dead), backlog=1) as silent:
+            sniff(near, [dead], skip_unavailable=False)
+            waiting = [asyncio.create_task(found(near)) for _ in range(3)]
+            accepted, _ = await asyncio.get_running_loop().run_in_executor(None, silent.accept)
+            assert not any(task.done() for task in waiting)
+            sniff(near, [far], skip_unavailable=False)
+            assert await asyncio.gather(*waiting) == [2, 2, 2]
+            accepted.close()
+
+
 async def test_settings_change_while_requests_are_under_way_and_none_is_lost(
     near: Near, certificate: trustme.LeafCert
 ) -> None:
