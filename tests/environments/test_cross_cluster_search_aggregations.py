@@ -52,6 +52,22 @@ _AGGREGATIONS: dict[str, dict[str, Any]] = {
             }
         }
     },
+    "metrics of all values": {
+        "a": {
+            "terms": {"field": "genre", "order": {"how_many": "desc"}},
+            "aggs": {
+                "how_many": {"cardinality": {"field": "pages"}},
+                "spread": {"percentiles": {"field": "price"}},
+                "ranks": {"percentile_ranks": {"field": "price", "values": [20, 60]}},
+                "steps": {"percentiles": {"field": "pages", "hdr": {}}},
+                "deviation": {"median_absolute_deviation": {"field": "price"}},
+                "box": {"boxplot": {"field": "pages"}},
+                "texts": {"string_stats": {"field": "genre", "show_distribution": True}},
+                "weighted": {"weighted_avg": {"value": {"field": "price"}, "weight": {"field": "pages"}}},
+                "dearest": {"top_metrics": {"metrics": {"field": "pages"}, "sort": {"price": "desc"}}},
+            },
+        }
+    },
     "nested deeply": {
         "a": {
             "terms": {"field": "genre"},
@@ -81,3 +97,23 @@ def test_aggregations_equal_those_of_one_index(corpus: Corpus, aggregations: dic
         split, whole = corpus.both({"size": 0, "query": query, "aggs": aggregations})
         assert split["aggregations"] == whole["aggregations"]
         assert split["hits"]["total"] == whole["hits"]["total"]
+
+
+def test_hits_of_buckets_name_the_cluster_that_they_are_in(corpus: Corpus) -> None:
+    """The same documents in the same order, those of the other environment with its alias."""
+    hits = {"top_hits": {"size": 5, "sort": [{"price": "desc"}, {"pages": "asc"}, {"published": "asc"}]}}
+    aggregations = {"a": {"terms": {"field": "genre"}, "aggs": {"first": hits}}}
+    split, whole = corpus.both({"size": 0, "aggs": aggregations})
+    indices = set()
+    for found, wanted in zip(
+        split["aggregations"]["a"]["buckets"], whole["aggregations"]["a"]["buckets"], strict=True
+    ):
+        shown = found["first"]["hits"]
+        assert shown["total"] == wanted["first"]["hits"]["total"]
+        members = [
+            [(hit["_source"], hit["sort"]) for hit in each["first"]["hits"]["hits"]]
+            for each in (found, wanted)
+        ]
+        assert members[0] == members[1]
+        indices |= {hit["_index"] for hit in shown["hits"]}
+    assert indices == {corpus.name, f"{corpus.alias}:{corpus.name}"}
