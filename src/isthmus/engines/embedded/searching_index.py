@@ -20,7 +20,7 @@ from isthmus.engines.embedded.query.compiled import (
     restricted,
 )
 from isthmus.engines.embedded.query.compiler import compile_clause, compile_query
-from isthmus.engines.embedded.query.context import QueryContext
+from isthmus.engines.embedded.query.context import QueryContext, everything_is_visible
 from isthmus.engines.embedded.query.scoring import WordScore
 from isthmus.engines.embedded.ranking import LibraryRanking, Ranking, Scored, SharedRanking
 from isthmus.engines.embedded.rescoring import Rescorer, rescored
@@ -108,7 +108,9 @@ def searched_index(
         compiled,
         selection.ordinal,
         shared,
-        tuple([Rescorer(each, compile_query(each.query, scored)) for each in request.rescore]),
+        tuple([Rescorer(each, compile_query(each.query, scored)) for each in request.rescore])
+        if request.rescore
+        else (),
     )
 
 
@@ -128,7 +130,7 @@ def context_of(
     snapshot: Snapshot, now_milliseconds: int, visible: Callable[[str], bool] | None = None
 ) -> QueryContext:
     """Answer what a query needs to know of an index, and which of its fields exist for it."""
-    context = QueryContext(
+    return QueryContext(
         index_name=snapshot.name,
         mapping=snapshot.mapping,
         columns=snapshot.columns,
@@ -138,9 +140,9 @@ def context_of(
         searcher=snapshot.searcher,
         now_milliseconds=now_milliseconds,
         compile_clause=compile_clause,
+        is_visible=visible or everything_is_visible,
         settings=snapshot.settings,
     )
-    return context if visible is None else replace(context, is_visible=visible)
 
 
 def _among_all_indices(keys: Sequence[ResolvedKey], values: Sequence[HeldValue]) -> tuple[HeldValue, ...]:
@@ -189,21 +191,20 @@ class _IndexSearch:
         self._check = check
         self._searcher = searched.snapshot.searcher
         self._ranking = self._ranking_of(searched.query)
-        self._narrowing = Narrowing(searched.snapshot, self._ranking, check)
         self._pages = Pages(self._searcher, searched.context, keys, check, self._ranking)
 
     def run(self) -> IndexPart:
         """Answer this index's part."""
         request = self._request
         if request.min_score is not None:
-            above = self._narrowing.above_minimum_score(self._searched.query, request.min_score)
+            above = self._narrowing().above_minimum_score(self._searched.query, request.min_score)
             self._searched = replace(self._searched, query=above)
         clause = self._searched.query
         if self._searched.post_filter is not None:
             clause = restricted(clause, self._searched.post_filter)
         terminated_early: bool | None = None
         if request.terminate_after:
-            narrowed = self._narrowing.first_matches(clause, request.terminate_after)
+            narrowed = self._narrowing().first_matches(clause, request.terminate_after)
             terminated_early = narrowed is not clause
             clause = narrowed
         if request.collapse is not None:
@@ -213,6 +214,9 @@ class _IndexSearch:
         if self._searched.rescorers or self._searched.shared is not None:
             return self._by_other_scores(clause, terminated_early)
         return self._by_relevance(clause, terminated_early)
+
+    def _narrowing(self) -> Narrowing:
+        return Narrowing(self._searched.snapshot, self._ranking, self._check)
 
     def _ranking_of(self, clause: Compiled) -> Ranking:
         library = LibraryRanking(self._searcher, self._searched.context.schema)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Final, NamedTuple
 
 import orjson
@@ -67,16 +68,13 @@ def hits_of(
 
 
 def _in_order(parts: Sequence[IndexPart]) -> list[_Placed]:
-    placed = [
-        _Placed(
-            part,
-            row,
-            None if part.scores is None else part.scores[position],
-            None if part.groups is None else part.groups[position],
-        )
-        for part in parts
-        for position, row in enumerate(part.rows)
-    ]
+    placed: list[_Placed] = []
+    for part in parts:
+        scores: Sequence[float | None] = part.scores if part.scores is not None else [None] * len(part.rows)
+        if part.groups is None:
+            placed.extend([_Placed(part, row, score) for row, score in zip(part.rows, scores, strict=True)])
+        else:
+            placed.extend(map(_Placed, repeat(part), part.rows, scores, part.groups))
     if len(parts) < 2:  # noqa: PLR2004 - nothing to merge
         return placed
     if parts[0].keys:
@@ -119,7 +117,9 @@ def _complete(
         sections = [_with_group(None, request.collapse.field, each.group) for each in placed]
     hides_id = False
     if fetcher is not None:
-        sections = fetcher.sections([each.row.address for each in placed], stored)
+        sections = fetcher.sections(
+            [each.row.address for each in placed], stored, [each.score for each in placed]
+        )
         if request.collapse is not None:
             path = request.collapse.field
             sections = [
@@ -168,6 +168,7 @@ def fetcher_of(searched: SearchedIndex, request: SearchRequest, check: Callable[
         asked=searched.query if searched.asked is None else searched.asked,
         named=searched.context.named,
         sees_everything=searched.limits.extent is Extent.EVERYTHING,
+        rescorers=tuple(each.query for each in searched.rescorers),
     )
     return Fetcher(fetched, request.fetch or _NOTHING_MORE, check)
 

@@ -59,7 +59,8 @@ class _Spent:
     clauses: int = 0
 
 
-def _everything_is_visible(_path: str) -> bool:
+def everything_is_visible(_path: str) -> bool:
+    """Hide no field."""
     return True
 
 
@@ -83,7 +84,7 @@ class QueryContext:
     searcher: tantivy.Searcher | None
     now_milliseconds: int
     compile_clause: Callable[[Json, QueryContext], Compiled]
-    is_visible: Callable[[str], bool] = _everything_is_visible
+    is_visible: Callable[[str], bool] = everything_is_visible
     settings: IndexSettings = _DEFAULT_SETTINGS
     spent: _Spent = field(default_factory=_Spent)
     sought: list[Sought] | None = None
