@@ -27,6 +27,7 @@ from isthmus.rest.elasticsearch import (
     indices_open_close,
     mappings,
     nodes,
+    other_languages,
     point_in_time,
     refresh,
     remote_diagnose,
@@ -35,8 +36,10 @@ from isthmus.rest.elasticsearch import (
     resolve_cluster,
     resolve_index,
     root,
+    scripts,
     scroll,
     search,
+    search_template,
     secure_settings,
     security_api_key_grant,
     security_api_keys,
@@ -45,6 +48,7 @@ from isthmus.rest.elasticsearch import (
     security_users,
     stats,
     tasks,
+    terms_enum,
     validate_query,
 )
 from isthmus.rest.elasticsearch.api import DataApi
@@ -100,11 +104,18 @@ def build_data_api(parts: NodeParts) -> DataApi:
     security_privileges.register(router)
     security_roles.register(router, security.roles)
     security_users.register(router, security.users)
-    search.register(router, parts.searches.coordinator, parts.searches.running, parts.searches.scrolls)
-    scroll.register(router, parts.searches.scrolls)
-    point_in_time.register(router, parts.searches.points)
-    async_search.register(router, parts.searches.submitted)
-    tasks.register(router, parts.searches.running, identity)
+    searches = parts.searches
+    search.register(router, searches.coordinator, searches.running, searches.scrolls)
+    search_template.register(
+        router, searches.coordinator, searches.scripts, searches.running, searches.scrolls
+    )
+    scripts.register(router, searches.scripts)
+    terms_enum.register(router, searches.coordinator)
+    scroll.register(router, searches.scrolls)
+    point_in_time.register(router, searches.points)
+    async_search.register(router, searches.submitted)
+    tasks.register(router, searches.running, identity)
+    other_languages.register(router)
     cluster_settings.register(router, parts.cluster_settings, remotes)
     remote_info.register(router, remotes)
     remote_privileges.register(router, remotes)

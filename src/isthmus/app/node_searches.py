@@ -16,9 +16,11 @@ from isthmus.search.keep_alive import KeepAliveLimits
 from isthmus.search.point_in_time import PointsInTime
 from isthmus.search.running import RunningTasks
 from isthmus.search.scroll import Scrolls
+from isthmus.search.stored_scripts import StoredScripts
 from isthmus.search.views import HeldViews
 from isthmus.store.async_search_records import SqlAsyncSearchRecords
 from isthmus.store.database import Database
+from isthmus.store.stored_script_records import SqlStoredScriptRecords
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class NodeSearches:
     views: HeldViews
     points: PointsInTime
     scrolls: Scrolls
+    scripts: StoredScripts
 
 
 async def open_searches(
@@ -75,4 +78,6 @@ async def open_searches(
 
     stack.push_async_callback(stop_removing)
     scrolls = Scrolls(coordinator, points, clock)
-    return NodeSearches(coordinator, running, submitted, views, points, scrolls)
+    scripts = StoredScripts(SqlStoredScriptRecords(database))
+    await scripts.load()
+    return NodeSearches(coordinator, running, submitted, views, points, scrolls, scripts)

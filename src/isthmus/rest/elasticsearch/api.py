@@ -27,10 +27,20 @@ logger = logging.getLogger(__name__)
 #: by this header Elasticsearch's clients recognise what they speak to
 PRODUCT_HEADER: Final = ("X-elastic-product", "Elasticsearch")
 _OPAQUE_ID: Final = "x-opaque-id"
-_BULK_PATHS: Final = ("_bulk", "_bulk/", "_msearch", "_msearch/")
+_BULK_PATHS: Final = ("_bulk", "_bulk/", "_msearch", "_msearch/", "_msearch/template", "_msearch/template/")
 _CAT_PATHS: Final = ("/_cat", "//_cat")
 #: what only reads although it may come as a POST
-_READING_PATHS: Final = ("_search", "_count", "_msearch", "_mget", "_field_caps")
+_READING_PATHS: Final = (
+    "/_search",
+    "/_search/scroll",
+    "/_search/template",
+    "/_count",
+    "/_msearch",
+    "/_msearch/template",
+    "/_mget",
+    "/_field_caps",
+    "/_terms_enum",
+)
 _READING_METHODS: Final = ("GET", "HEAD")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -48,10 +48,15 @@ MULTI_SEARCH_PARAMETERS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class MultiSearch:
-    """Answers ``_msearch`` requests."""
+    """Answers ``_msearch`` requests.
+
+    ``template`` makes the body of a search out of what is sent in its place; what it refuses is that
+    search's error.
+    """
 
     searcher: Searcher
     running: RunningTasks
+    template: Callable[[Any], Any] | None = None
 
     async def handle(self, call: Call) -> Response:
         """Answer every search; one that fails has its error in its place, and the status is 200.
@@ -71,7 +76,8 @@ class MultiSearch:
 
     async def _handle(self, call: Call) -> Response:
         started = time.monotonic()
-        questions = list(questions_of(call.path.get("index"), call.parameters, call.request.body))
+        sent = searches_of(call.path.get("index"), call.parameters, call.request.body)
+        questions = [self._question(*each) for each in sent]
         at_once = integer_parameter(call.parameters, "max_concurrent_searches", _DEFAULT_CONCURRENT_SEARCHES)
         if at_once < 1:
             raise illegal_argument("maxConcurrentSearchRequests must be positive")
@@ -85,9 +91,21 @@ class MultiSearch:
         body = {"took": took_milliseconds, "responses": responses}
         return json_response(body, headers=warnings_of_many(responses))
 
+    def _question(
+        self, expressions: tuple[str, ...], parameters: Mapping[str, str], source: Any
+    ) -> SearchQuestion | Failure:
+        if self.template is None:
+            return search_question(expressions, parameters, source)
+        try:
+            return search_question(expressions, parameters, self.template(source))
+        except Failure as failure:
+            return failure
+
     async def _answer(
-        self, principal: Principal, question: SearchQuestion, turn: asyncio.Semaphore
+        self, principal: Principal, question: SearchQuestion | Failure, turn: asyncio.Semaphore
     ) -> dict[str, Any]:
+        if isinstance(question, Failure):
+            return failure_body(question)
         async with turn:
             try:
                 answer = await self.searcher.search(principal, question.order)
@@ -98,6 +116,17 @@ class MultiSearch:
 
 def questions_of(index: str | None, parameters: Mapping[str, str], body: bytes) -> Iterator[SearchQuestion]:
     """Yield the searches of a body of header and body lines; raises 400 failures for what is malformed."""
+    for expressions, own, source in searches_of(index, parameters, body):
+        yield search_question(expressions, own, source)
+
+
+def searches_of(
+    index: str | None, parameters: Mapping[str, str], body: bytes
+) -> Iterator[tuple[tuple[str, ...], Mapping[str, str], Any]]:
+    """Yield expressions, parameters and body of each search of a body of header and body lines.
+
+    Raises 400 failures for what is malformed.
+    """
     if not body.strip():
         raise validation_failure("no requests added")
     if not body.endswith(b"\n"):
@@ -117,7 +146,7 @@ def questions_of(index: str | None, parameters: Mapping[str, str], body: bytes) 
         if expressions is None:
             expressions = expressions_of(index)
         source = parse_json(body_line) if body_line.strip() else None
-        yield search_question(expressions, {**shared, **own}, source)
+        yield expressions, {**shared, **own}, source
 
 
 def _read_header(header: dict[str, Any]) -> tuple[dict[str, str], tuple[str, ...] | None]:
