@@ -9,7 +9,7 @@ import orjson
 import pytest
 from embedded_search_bench import SearchBench
 
-from isthmus.exchange import FetchRequest, FieldAccess, FieldRequest, IndexSelection, SearchResult
+from isthmus.exchange import FetchRequest, FieldAccess, FieldRequest, IndexSelection, Rescore, SearchResult
 from isthmus.names import IndexName
 
 PROPERTIES = {
@@ -245,6 +245,58 @@ def test_an_explanation_does_not_count_hidden_documents(bench: SearchBench) -> N
     assert "size" not in text
     whole = orjson.dumps(explanation(bench.search("other", query=query, fetch=FetchRequest(explain=True))))
     assert b"number of docs" in whole
+
+
+CLAUSES: list[dict[str, Any]] = [
+    {"match": {"title": "words title"}},
+    {"match": {"title": {"query": "wrods", "fuzziness": 2}}},
+    {"match_phrase": {"title": "words words"}},
+    {"match_phrase_prefix": {"title": "words wor"}},
+    {"match_bool_prefix": {"title": "words wor"}},
+    {"multi_match": {"query": "words 3", "fields": ["title^3", "size"], "tie_breaker": 0.3}},
+    {"multi_match": {"query": "words", "fields": ["title", "size"], "type": "most_fields"}},
+    {"term": {"size": {"value": "3", "boost": 2.5}}},
+    {"terms": {"size": ["1", "3"]}},
+    {"range": {"size": {"gte": "1"}}},
+    {"prefix": {"title": "wo"}},
+    {"wildcard": {"title": "w*s"}},
+    {"regexp": {"title": "w.*s"}},
+    {"fuzzy": {"title": "wards"}},
+    {"exists": {"field": "title"}},
+    {"ids": {"values": ["o3"]}},
+    {"constant_score": {"filter": {"match": {"title": "words"}}, "boost": 3}},
+    {"dis_max": {"queries": [{"match": {"title": "words"}}, {"term": {"size": "3"}}], "tie_breaker": 0.5}},
+    {"boosting": {"positive": {"match_all": {}}, "negative": {"term": {"size": "3"}}, "negative_boost": 0.2}},
+    {"bool": {"filter": [{"match": {"title": "words"}}], "must_not": [{"term": {"size": "0"}}]}},
+    {"bool": {"must": [{"match_all": {}}], "should": [{"term": {"size": "3"}}], "minimum_should_match": 1}},
+    {"query_string": {"query": "title:words AND size:3"}},
+    {"simple_query_string": {"query": "words | 3"}},
+]
+
+
+@pytest.mark.parametrize("query", CLAUSES, ids=str)
+def test_every_clause_is_explained(bench: SearchBench, query: dict[str, Any]) -> None:
+    """Whatever the query: an explanation is there for each hit and ends in the hit's score."""
+    result = bench.search("other", query=query, fetch=FetchRequest(explain=True))
+    assert result.failures == ()
+    assert result.hits
+    for hit in result.hits:
+        explained = orjson.loads((hit.sections or {})["_explanation"])
+        assert explained["value"] == pytest.approx(hit.score, rel=1e-5), explained
+
+
+def test_what_rescoring_made_of_a_score_is_explained(bench: SearchBench) -> None:
+    """The value is the score; what both queries gave stands below."""
+    rescore = Rescore(query={"match": {"size": "3"}}, window_size=2, query_weight=2.0)
+    query = {"match": {"title": "words"}}
+    result = bench.search("other", query=query, rescore=(rescore,), fetch=FetchRequest(explain=True))
+    explained = explanation(result)
+    assert explained["value"] == pytest.approx(result.hits[0].score)
+    assert explained["description"] == "score after rescoring, of:"
+    assert [each["description"] for each in explained["details"]] == [
+        "weight(title:words), product of:",
+        "no matching clause" if result.hits[0].id != "o3" else "weight(size:3), product of:",
+    ]
 
 
 def names(result: SearchResult) -> dict[str, list[str]]:

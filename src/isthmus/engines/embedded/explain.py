@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -11,18 +12,21 @@ import tantivy
 
 from isthmus.engines.embedded.columns import MappingColumns
 from isthmus.engines.embedded.query.compiled import Compiled, Extent
+from isthmus.engines.embedded.sorting_numbers import shortest_single
 from isthmus.exchange import JsonObject
 
 #: how the library names a term: by the position of its column among all columns
 _TERM: Final = re.compile(r"Term=Term\(field=(?P<column>\d+), type=\w+, (?P<value>.*)\)", re.DOTALL)
 #: what the details below these tell of is the whole index, hidden documents too
 _OF_THE_WHOLE_INDEX: Final = ("idf", "avgdl")
+#: the library reckons with 24 bits
+_SAME: Final = 1e-5
 NO_MATCH: Final[JsonObject] = {"value": 0.0, "description": "no matching clause", "details": []}
 """The explanation of a document that a query does not match."""
 
 
 class Explainer:
-    """Explains the scores of one query over one index.
+    """Explains the scores of one query over one index; of several, those after the first rescored its hits.
 
     ``counts_hidden`` says that the caller sees a part of the documents only: then what would tell how many
     documents of the whole index hold a word is left out.
@@ -30,24 +34,38 @@ class Explainer:
 
     def __init__(
         self,
-        query: Compiled,
+        queries: Sequence[Compiled],
         searcher: tantivy.Searcher,
         columns: MappingColumns,
         *,
         counts_hidden: bool,
     ) -> None:
-        self._query = query
+        self._queries = queries
         self._searcher = searcher
         self._counts_hidden = counts_hidden
         self._columns = columns
         self._paths: Mapping[str, str] | None = None
 
-    def explain(self, address: tantivy.DocAddress) -> JsonObject:
-        """Answer the explanation of one document's score."""
-        if self._query.extent is Extent.NOTHING:
+    def explain(self, address: tantivy.DocAddress, score: float | None = None) -> JsonObject:
+        """Answer the explanation of one document's score.
+
+        ``score`` is what it is, where that is known: the library knows nothing of scores that were changed
+        afterwards, by rescoring or by the statistics of other indices.
+        """
+        first, *others = [self._of_query(query, address) for query in self._queries]
+        if score is None or math.isclose(score, first["value"], rel_tol=_SAME):
+            return first
+        if others:
+            description = "score after rescoring, of:"
+        else:
+            description = "score by the statistics of all indices; by those of this index alone:"
+        return {"value": shortest_single(score), "description": description, "details": [first, *others]}
+
+    def _of_query(self, query: Compiled, address: tantivy.DocAddress) -> JsonObject:
+        if query.extent is Extent.NOTHING:
             return NO_MATCH
         try:
-            explained = orjson.loads(self._query.query.explain(self._searcher, address).to_json())
+            explained = orjson.loads(query.query.explain(self._searcher, address).to_json())
         except ValueError:  # the library's way to say that it does not match
             return NO_MATCH
         return self._rendered(explained)

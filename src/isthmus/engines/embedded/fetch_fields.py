@@ -6,7 +6,6 @@ are what the columns hold.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -51,10 +50,19 @@ def pattern_test(pattern: str) -> Callable[[str], bool]:
     """Answer the test whether a path matches a pattern in which ``*`` stands for anything."""
     if "*" not in pattern:
         return pattern.__eq__
-    expression = re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.DOTALL)
+    first, *middle, last = pattern.split("*")
 
     def matches(path: str) -> bool:
-        return expression.fullmatch(path) is not None
+        at, end = len(first), len(path) - len(last)
+        if at > end or not path.startswith(first) or not path.endswith(last):
+            return False
+        # the first place of each part leaves the most room for those that follow
+        for part in middle:
+            found = path.find(part, at, end)
+            if found < 0:
+                return False
+            at = found + len(part)
+        return True
 
     return matches
 

@@ -40,6 +40,7 @@ class FetchedIndex:
 
     ``asked`` is the caller's query without what limits it, ``query`` the same in JSON. ``named`` are the
     clauses that have a name. ``sees_everything`` says that no document is hidden from the caller.
+    ``rescorers`` are the queries that changed the scores of the best hits.
     """
 
     snapshot: Snapshot
@@ -49,6 +50,7 @@ class FetchedIndex:
     asked: Compiled
     named: dict[str, Compiled]
     sees_everything: bool
+    rescorers: tuple[Compiled, ...] = ()
 
 
 class Fetcher:
@@ -78,14 +80,20 @@ class Fetcher:
         self._unmapped = tuple(each for each in request.fields if each.include_unmapped)
         self._explainer = (
             Explainer(
-                fetched.asked, snapshot.searcher, snapshot.columns, counts_hidden=not fetched.sees_everything
+                (fetched.asked, *fetched.rescorers),
+                snapshot.searcher,
+                snapshot.columns,
+                counts_hidden=not fetched.sees_everything,
             )
             if request.explain
             else None
         )
 
     def sections(
-        self, addresses: Sequence[tantivy.DocAddress], documents: Sequence[SourceRow]
+        self,
+        addresses: Sequence[tantivy.DocAddress],
+        documents: Sequence[SourceRow],
+        scores: Sequence[float | None],
     ) -> list[dict[str, bytes] | None]:
         """Answer the sections of some documents, in their order; None where there is nothing to show."""
         matched = self._matched_queries(documents)
@@ -93,7 +101,7 @@ class Fetcher:
             self._fields or self._doc_values or self._stored or self._highlighter or self._unmapped
         )
         answered: list[dict[str, bytes] | None] = []
-        for address, document in zip(addresses, documents, strict=True):
+        for address, document, score in zip(addresses, documents, scores, strict=True):
             self._check()
             sections: dict[str, bytes] = {}
             if reads_source:
@@ -102,7 +110,7 @@ class Fetcher:
             if names:
                 sections["matched_queries"] = orjson.dumps(names)
             if self._explainer is not None:
-                sections["_explanation"] = orjson.dumps(self._explainer.explain(address))
+                sections["_explanation"] = orjson.dumps(self._explainer.explain(address, score))
             answered.append(sections or None)
         return answered
 

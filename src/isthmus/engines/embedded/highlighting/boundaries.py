@@ -10,7 +10,7 @@ from typing import Final
 #: stop does not where a small letter follows, nor between letters or digits.
 _SENTENCE_END: Final = re.compile(
     r"[!?…。！？]+[\"'”’)\]»]*\s*"  # noqa: RUF001 - full-width marks are meant
-    r"|\.+[\"'”’)\]»]*(?:\s+(?![a-zß-öø-ÿ])|$)"  # noqa: RUF001 - closing quotation marks
+    r"|(?<!\.)\.++[\"'”’)\]»]*+(?:\s++(?![a-zß-öø-ÿ])|$)"  # noqa: RUF001 - closing quotation marks
     r"|(?:\r\n|[\n\r\u0085\u2028\u2029])"
 )
 _WORD: Final = re.compile(r"\w+(?:[.:'’]\w+)*|[ \t]+|.", re.DOTALL)  # noqa: RUF001 - an apostrophe
