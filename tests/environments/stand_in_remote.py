@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Collection, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -29,9 +29,10 @@ from isthmus.names import IndexName
 from isthmus.remotes.protocol import MINIMUM_VERSION, PATH_PREFIX, VERSION, Action
 from isthmus.remotes.records import NodeIdentity
 from isthmus.rest.http import Request, Response
-from isthmus.rest.remote.gates import KeyGate
+from isthmus.rest.remote.gates import CertificateGate, KeyGate
 from isthmus.rest.remote.interface import RemoteInterface
 from isthmus.rest.serving import HttpServer
+from isthmus.security.certificate_trust import TrustedPeer
 from isthmus.security.principal import IndexPrivileges, RoleDescriptor
 from isthmus.security.remote_caller import CrossClusterKey
 from isthmus.settings import COMPATIBLE_VERSION
@@ -68,6 +69,20 @@ class _EveryKey:
         )
 
 
+class _EveryCertificate:
+    """Trusts whoever calls, as a transport port that anybody gets through to."""
+
+    def decide(self, chain: Sequence[bytes]) -> TrustedPeer:
+        """Answer a peer."""
+        del chain
+        return TrustedPeer(subject="CN=somebody", name="somebody", label="everybody")
+
+    async def find_roles(self, names: Collection[str]) -> Sequence[RoleDescriptor]:
+        """Answer that there is no role."""
+        del names
+        return ()
+
+
 @dataclass
 class _OneDocument:
     """An engine with one index of one document, which may fail to be searched."""
@@ -102,6 +117,7 @@ class StandIn:
     ping_delay_seconds: float = 0.0
     breaks_at_ping: bool = False
     search_failure: Failure | None = None
+    is_transport_port: bool = False
     name: str = "stand-in"
 
 
@@ -150,8 +166,11 @@ class _Temper:
             software_version="9.9.9",
             compatible_version=stand_in.compatible_version,
         )
+        everybody = _EveryCertificate()
         self.inner = RemoteInterface(
-            KeyGate(_EveryKey(), None),
+            CertificateGate(everybody, everybody)
+            if stand_in.is_transport_port
+            else KeyGate(_EveryKey(), None),
             _OneDocument(stand_in.search_failure),  # type: ignore[arg-type] - nothing else is asked of it
             identity,
             SkewedClock(stand_in.clock_ahead),

@@ -54,6 +54,11 @@ _EXPECTED = {
     ),
     "it is compatible with an old Elasticsearch": ("versions", "versions-not-supported-together", "8.10"),
     "it answers what cannot be read": ("server", "handshake-failed", "cannot be read"),
+    "it is a transport port that lets us through": (
+        "server",
+        "client-certificate-wanted",
+        "missing authentication credentials for action [cluster:internal/remote_cluster/handshake]",
+    ),
     "it is slow": ("round_trip", "slow-round-trip", "ms (median of 5"),
     "it breaks connections": ("round_trip", "connection-breaks", "did not last"),
     "its searches fail": ("search", "trial-search-failed", "failed to create query"),
@@ -130,6 +135,7 @@ def _addresses(
     yield "it speaks older versions of the protocol", serving(versions=(0, 0))
     yield "it is compatible with an old Elasticsearch", serving(compatible_version="8.10.4")
     yield "it answers what cannot be read", at(stack.enter_context(stranger(today, _GARBAGE)))
+    yield "it is a transport port that lets us through", serving(is_transport_port=True)
     yield "it is slow", serving(ping_delay_seconds=0.45)
     yield "it breaks connections", serving(breaks_at_ping=True)
     yield "its searches fail", serving(search_failure=_SEARCH_FAILS)

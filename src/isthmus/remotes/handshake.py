@@ -36,6 +36,8 @@ _FORBIDDEN: Final = 403
 #: before anybody is known to be a remote cluster server, no more than this is taken from it
 MAXIMUM_HANDSHAKE_BYTES: Final = 64 * 1024
 _CAUSE_OF_KEY_PROBLEM: Final = {"expired": Cause.KEY_EXPIRED, "invalidated": Cause.KEY_INVALIDATED}
+#: what a transport port says to whoever comes with a certificate and a key
+_TAKES_NO_KEY: Final = "missing authentication credentials for action"
 _UPGRADE_NAMED: Final = "upgrade the side that the message names"
 _UPGRADE_OLDER: Final = (
     "look into the log of the remote's node at the time of this attempt, and upgrade the older side"
@@ -163,6 +165,8 @@ def _key_cause(report: FailureReport) -> Cause:
         return Cause.KEY_OF_ANOTHER_TYPE
     if "require transport header" in reason:
         return Cause.NO_CREDENTIALS
+    if _TAKES_NO_KEY in reason:
+        return Cause.CLIENT_CERTIFICATE_WANTED
     if "not a valid ApiKey value" in reason:
         return Cause.CREDENTIALS_MALFORMED
     if "certificate identity" in reason:
@@ -175,6 +179,8 @@ def _key_cause(report: FailureReport) -> Cause:
 
 def _key_remedy(reason: str, entry: str) -> str:
     signing = entry.removesuffix("credentials") + "signing"
+    if _TAKES_NO_KEY in reason:
+        return f"this looks like the transport port, which takes no key: {_USE_REMOTE_CLUSTER_PORT}"
     if "no certificate was provided" in reason:
         return (
             f"have requests signed: set [{signing}.certificate] and [{signing}.key] (docs/strong-identity.md)"
