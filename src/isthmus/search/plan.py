@@ -115,6 +115,8 @@ def plan_search(
     """
     request = order.request
     _require_consistent(request)
+    if order.gathers_statistics and request.fetch is not None and request.fetch.explain:
+        raise illegal_argument("[explain] is not supported with [search_type=dfs_query_then_fetch]")
     groups = group_by_cluster(order.expressions, skip_unavailable)
     aggregations = parse_aggregations(request.aggregations) if request.aggregations else None
     asked = _request_of_a_part(request, aggregations, shared=len(groups) > 1)

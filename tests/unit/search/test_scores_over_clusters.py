@@ -229,6 +229,12 @@ def test_what_cannot_be_rescored_is_refused(
     assert reason in f"{caught.value.reason} {caught.value.caused_by}"
 
 
+def test_an_explanation_by_other_statistics_is_refused(clusters: SplitClusters) -> None:
+    """It would not be one of the score that is shown."""
+    with pytest.raises(Failure, match=r"\[explain\] is not supported with"):
+        clusters.split({"explain": True}, search_type="dfs_query_then_fetch")
+
+
 def test_statistics_add_up() -> None:
     """Over indices and clusters, field by field and word by word."""
     one = TermStatistics(documents=2, tokens={"a": 5}, frequencies={"a": {"x": 1, "y": 2}})
