@@ -108,7 +108,7 @@ def test_the_profile_names_cluster_and_index(corpus: Corpus, local: Side, remote
 
 
 def test_pages_of_several_keys_come_once(corpus: Corpus) -> None:
-    """``search_after`` over both sides goes through all documents, also without values and with written dates."""
+    """``search_after`` over both sides goes through all documents, those without a value too."""
     body: dict[str, Any] = {
         "size": 150,
         "sort": [

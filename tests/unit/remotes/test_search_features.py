@@ -10,7 +10,7 @@ from remotes_harness import ALIAS, FarCluster, Near, reader
 from test_remotes_live import OPTIONS, connect, search
 
 from isthmus.errors import Failure
-from isthmus.exchange import FetchRequest, SearchRequest
+from isthmus.exchange import Collapse, FetchRequest, Rescore, SearchRequest, SortKey, TermStatistics
 from isthmus.remotes.protocol import FEATURES, HITS, Welcome
 from isthmus.remotes.search_features import needed_features, require_features
 from isthmus.rest.remote.interface import RemoteInterface
@@ -30,6 +30,11 @@ class OfOldTimes(RemoteInterface):
         ({"version": True, "min_score": 1.0, "aggregations": {"a": {}}}, ()),
         ({"fetch": FetchRequest(explain=True)}, (HITS,)),
         ({"profile": True}, (HITS,)),
+        ({"collapse": Collapse(field="a")}, (HITS,)),
+        ({"rescore": (Rescore(query={}),)}, (HITS,)),
+        ({"statistics": TermStatistics()}, (HITS,)),
+        ({"sort": (SortKey(field="a"),)}, ()),
+        ({"sort": (SortKey(field="a", numeric_type="double"),)}, (HITS,)),
     ],
 )
 def test_what_a_request_needs_is_told_by_its_members(
