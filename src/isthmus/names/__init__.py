@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from isthmus.names.abstractions import Abstractions, resolve_abstractions
 from isthmus.names.alias_filters import alias_filters
-from isthmus.names.grouping import group_by_cluster, is_cross_cluster, require_local
+from isthmus.names.grouping import group_by_cluster, is_cross_cluster, require_local, split_expressions
 from isthmus.names.options import IndicesOptions, parse_expand_wildcards
 from isthmus.names.resolving import KnownIndex, resolve_expressions
 from isthmus.names.spelling import ClusterAlias, IndexName, parse_cluster_alias, parse_index_name
@@ -31,5 +31,6 @@ __all__ = [
     "require_local",
     "resolve_abstractions",
     "resolve_expressions",
+    "split_expressions",
     "wildcard_matches",
 ]

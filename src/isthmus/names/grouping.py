@@ -13,6 +13,19 @@ from isthmus.names.wildcards import is_wildcard, wildcard_matches
 LOCAL_CLUSTER: Final = "(local)"
 
 
+def split_expressions(text: str) -> tuple[str, ...]:
+    """Split a comma list as Elasticsearch does: empty parts at its end count for nothing, others are names.
+
+    No text is no expression; nothing but commas is an empty name.
+    """
+    if not text:
+        return ()
+    parts = text.split(",")
+    while len(parts) > 1 and not parts[-1]:
+        parts.pop()
+    return tuple(parts)
+
+
 def is_cross_cluster(expression: str) -> bool:
     """Say whether an expression names another cluster; never raises."""
     return not expression.startswith((":", "<", "-<")) and _separator(expression) > 0

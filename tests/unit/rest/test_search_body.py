@@ -140,7 +140,6 @@ def test_understands_a_body(body: Any, expected: SearchRequest) -> None:
 NOT_SUPPORTED = [
     ("ext", {"a": 1}),
     ("knn", {"field": "a"}),
-    ("pit", {"id": "x"}),
     ("rank", {"rrf": {}}),
     ("retriever", {"standard": {}}),
     ("runtime_mappings", {"a": {"type": "long"}}),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from isthmus.errors import Failure, illegal_argument, parsing_failure
-from isthmus.names import IndicesOptions, parse_expand_wildcards
+from isthmus.names import IndicesOptions, parse_expand_wildcards, split_expressions
 from isthmus.rest.http import Request, Response, boolean_parameter
 from isthmus.rest.routing import Router
 from isthmus.security.principal import Principal
@@ -48,7 +48,7 @@ ElasticsearchRouter: TypeAlias = Router[Handler]
 def index_expressions(call: Call, name: str = "index") -> tuple[str, ...]:
     """Answer the comma-separated expressions of a path parameter; none where the path has none."""
     text = call.path.get(name, "")
-    return tuple(part for part in text.split(",") if part)
+    return split_expressions(text) if name == "index" else tuple(part for part in text.split(",") if part)
 
 
 def indices_options(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -21,20 +20,20 @@ from isthmus.rest.elasticsearch.call import (
     INDICES_OPTIONS_PARAMETERS,
     Call,
     ElasticsearchRouter,
-    index_expressions,
     indices_options,
 )
+from isthmus.rest.elasticsearch.search_parameters import expressions_of
+from isthmus.rest.elasticsearch.search_values import time_milliseconds
 from isthmus.rest.http import Response, json_response
 from isthmus.search.local import LocalCluster
 
 logger = logging.getLogger(__name__)
 
 _LOCAL: Final = "(local)"
-_PARAMETERS: Final = ("timeout", *INDICES_OPTIONS_PARAMETERS)
+_INDEX_OPTIONS: Final = (*INDICES_OPTIONS_PARAMETERS, "ignore_throttled")
+_PARAMETERS: Final = ("timeout", *_INDEX_OPTIONS)
 _TIMED_OUT: Final = "Request timed out before receiving a response from the remote cluster"
 _DEFAULT_TIMEOUT_SECONDS: Final = 30.0
-_TIME: Final = re.compile(r"([0-9]{1,9})(ms|s|m)", re.ASCII)
-_SECONDS_OF_UNIT: Final = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 
 def register(router: ElasticsearchRouter, engine: Engine, remotes: Remotes, identity: NodeIdentity) -> None:
@@ -42,7 +41,7 @@ def register(router: ElasticsearchRouter, engine: Engine, remotes: Remotes, iden
 
     async def resolve(call: Call) -> Response:
         timeout_seconds = _timeout_seconds(call.parameters)
-        expressions = index_expressions(call, "name")
+        expressions = expressions_of(call.path.get("name"))
         if "name" not in call.path:
             _require_no_index_options(call.parameters)
             groups: Mapping[ClusterAlias | None, tuple[str, ...] | None] = dict.fromkeys(remotes.aliases())
@@ -92,7 +91,7 @@ async def _resolve_remote(
     call: Call,
     expressions: tuple[str, ...] | None,
     options: IndicesOptions,
-    timeout_seconds: float,
+    timeout_seconds: float | None,
 ) -> dict[str, Any]:
     described: dict[str, Any] = {"connected": False, "skip_unavailable": cluster.skip_unavailable}
     try:
@@ -142,7 +141,7 @@ def _version(number: str, wire: str, index: str) -> dict[str, str]:
 
 
 def _require_no_index_options(parameters: Mapping[str, str]) -> None:
-    given = [name for name in INDICES_OPTIONS_PARAMETERS if name in parameters]
+    given = [name for name in _INDEX_OPTIONS if name in parameters]
     if given:
         raise illegal_argument(
             "No index options are allowed on _resolve/cluster when no index expression is specified, but"
@@ -150,14 +149,10 @@ def _require_no_index_options(parameters: Mapping[str, str]) -> None:
         )
 
 
-def _timeout_seconds(parameters: Mapping[str, str]) -> float:
+def _timeout_seconds(parameters: Mapping[str, str]) -> float | None:
+    """Answer how long a cluster may take; None: as long as it does."""
     text = parameters.get("timeout")
     if text is None:
         return _DEFAULT_TIMEOUT_SECONDS
-    match = _TIME.fullmatch(text)
-    if match is None:
-        raise illegal_argument(
-            f"failed to parse setting [timeout] with value [{text[:100]}] as a time value: unit is missing or"
-            " unrecognized"
-        )
-    return int(match[1]) * _SECONDS_OF_UNIT[match[2]]
+    milliseconds = time_milliseconds("timeout", text)
+    return None if milliseconds is None else milliseconds / 1000

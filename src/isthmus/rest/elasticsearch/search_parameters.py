@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from isthmus.errors import Failure, illegal_argument
-from isthmus.names import IndicesOptions, parse_expand_wildcards
+from isthmus.names import IndicesOptions, parse_expand_wildcards, split_expressions
 from isthmus.rest.elasticsearch.search_body import source_filter, terminate_after, track_total_hits
 from isthmus.rest.elasticsearch.search_fields import fetch_of_parameters
 from isthmus.rest.elasticsearch.search_sort import sort_of_parameter
@@ -97,7 +97,7 @@ COUNT_PARAMETERS: Final = (
 
 def expressions_of(index: str | None) -> tuple[str, ...]:
     """Answer the expressions of a path's ``{index}``; none stands for everything here."""
-    return tuple(index.split(",")) if index else ()
+    return split_expressions(index) if index else ()
 
 
 def indices_options(parameters: Mapping[str, str]) -> IndicesOptions:

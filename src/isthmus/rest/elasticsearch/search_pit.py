@@ -17,8 +17,10 @@ from isthmus.search.shard_doc import SHARD_DOC
 _OPTIONS: Final = frozenset(IndicesOptions.__struct_fields__)
 
 
-def point_in_time_of_body(name: str, value: Any) -> HeldSearch:
-    """Read ``{"id": ..., "keep_alive": ...}``; raises 400 failures."""
+def point_in_time_of_body(name: str, value: Any) -> HeldSearch | None:
+    """Read ``{"id": ..., "keep_alive": ...}``, null for none; raises 400 failures."""
+    if value is None:
+        return None
     if not isinstance(value, dict):
         raise parsing_failure(f"Expected [START_OBJECT] in [{name}] but found [{token_of(value)}]")
     for key in value:
