@@ -60,14 +60,18 @@ def group_by_cluster(
     included: dict[ClusterAlias | None, list[str]] = {}
     excluded: dict[ClusterAlias, None] = {}
     unmatched: str | None = None
+    # Thousands of names may follow one wildcard, and thousands of clusters may match it.
+    matches: dict[str, list[ClusterAlias]] = {}
     for expression in expressions:
         alias, index = _split(expression)
         if alias is None:
             included.setdefault(None, []).append(expression)
             continue
-        negated = alias.startswith("-")
-        pattern = alias.removeprefix("-")
-        matching = _matching_aliases(pattern, configured)
+        negated = alias[0] == "-"
+        pattern = alias[1:] if negated else alias
+        matching = matches.get(pattern)
+        if matching is None:
+            matching = matches[pattern] = _matching_aliases(pattern, configured)
         if not matching:
             unmatched = unmatched or pattern
         if negated:
@@ -75,7 +79,11 @@ def group_by_cluster(
             excluded.update(dict.fromkeys(matching))
         else:
             for name in matching:
-                included.setdefault(name, []).append(index)
+                wanted = included.get(name)
+                if wanted is None:
+                    included[name] = [index]
+                else:
+                    wanted.append(index)
     return _without(included, excluded, unmatched, expressions)
 
 
@@ -116,15 +124,14 @@ def _separator(expression: str) -> int:
 
 
 def _split(expression: str) -> tuple[str | None, str]:
-    if expression.startswith(("<", "-<")):  # date math, which may hold colons of its own
+    if expression[:1] == "<" or expression[:2] == "-<":  # date math, which may hold colons of its own
         return None, expression
     position = _separator(expression)
     if position < 0:
         return None, expression
-    alias = expression[:position]
-    if alias in {"", "-"}:
+    if position == 0 or (position == 1 and expression[0] == "-"):
         raise illegal_argument(f"index name [{expression}] is invalid because the remote part is empty")
-    return alias, expression[position + 1 :]
+    return expression[:position], expression[position + 1 :]
 
 
 def _matching_aliases(pattern: str, configured: Collection[ClusterAlias]) -> list[ClusterAlias]:

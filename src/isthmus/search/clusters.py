@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from isthmus.errors import Failure
 from isthmus.exchange import FailureReport, JsonObject, ShardCounts
@@ -24,6 +24,9 @@ class ClusterStatus(Enum):
     RUNNING = "running"
     PARTIAL = "partial"
     FAILED = "failed"
+
+
+_STATUS_NAMES: Final = tuple(status.value for status in ClusterStatus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +106,12 @@ def _status(outcome: Outcome) -> ClusterStatus:
 
 def clusters_object(details: Sequence[ClusterDetail]) -> JsonObject:
     """Answer the section as it is rendered: counts that add up to ``total``, then each cluster."""
-    counts = Counter(detail.status for detail in details)
+    counts = dict.fromkeys(_STATUS_NAMES, 0)
+    for detail in details:
+        counts[detail.status.value] += 1
     return {
         "total": len(details),
-        **{status.value: counts[status] for status in ClusterStatus},
+        **counts,
         "details": {_name(detail.alias): _detail_object(detail) for detail in details},
     }
 

@@ -122,15 +122,17 @@ def plan_search(
     asked = _request_of_a_part(request, aggregations, shared=len(groups) > 1)
     timeout_seconds = remote_timeout(request, order.remote_timeout_seconds or remote_timeout_seconds)
     parts = tuple(
-        Part(
-            alias=alias,
-            expressions=groups[alias],
-            request=asked,
-            may_be_skipped=alias is not None
-            and (skip_unavailable[alias] if order.skip_unavailable is None else order.skip_unavailable),
-            timeout_seconds=None if alias is None else timeout_seconds,
-        )
-        for alias in _in_order_of_ties(groups)
+        [
+            Part(
+                alias,
+                groups[alias],
+                asked,
+                alias is not None
+                and (skip_unavailable[alias] if order.skip_unavailable is None else order.skip_unavailable),
+                None if alias is None else timeout_seconds,
+            )
+            for alias in _in_order_of_ties(groups)
+        ]
     )
     allow_partial = order.allow_partial_results is not False
     return Plan(request, order.options, parts, aggregations, allow_partial, order.hops)
