@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+import msgspec
+
 from isthmus.exchange import Json, Record, SearchRequest, SearchResult, TermStatistics
 from isthmus.names import ClusterAlias, IndicesOptions
 from isthmus.remotes.calls import DEFAULT_CALL_TIMEOUT_SECONDS, RemoteCalls
@@ -190,8 +192,7 @@ def _describe_mode(mode: ProxyMode | SniffMode, status: LinkStatus) -> dict[str,
     }
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteSearchTarget:
+class RemoteSearchTarget(msgspec.Struct, frozen=True):
     """A remote cluster bound to one caller: a ``SearchTarget``."""
 
     calls: RemoteCalls

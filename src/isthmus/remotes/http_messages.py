@@ -7,11 +7,11 @@ does not parse is a :class:`BadAnswer`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
 import httptools
+import msgspec
 
 _MAXIMUM_HEADERS: Final = 100
 _MAXIMUM_HEADER_BYTES: Final = 32 * 1024
@@ -25,8 +25,7 @@ class BadAnswer(Exception):  # noqa: N818 - reads as what it is
     """What arrived is not an answer that can be used."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """One whole answer. Header names are lower case. ``reusable``: the connection may carry another."""
 
     status: int

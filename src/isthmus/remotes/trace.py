@@ -13,14 +13,14 @@ import re
 import secrets
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from isthmus.remotes.protocol import OPAQUE_ID, REQUEST_ID, TRACE_PARENT
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(msgspec.Struct, frozen=True):
     """The identifiers of one request. None: not given."""
 
     request_id: str | None = None

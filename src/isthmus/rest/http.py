@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
+import msgspec
 import orjson
 
 from isthmus.errors import Failure, illegal_argument, parsing_failure
@@ -27,8 +28,7 @@ class Peer:
     chain: tuple[bytes, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One HTTP request with its whole body.
 
     ``path`` is percent-decoded segment by segment only when routed: it is kept raw here.
@@ -37,10 +37,10 @@ class Request:
 
     method: str
     path: str
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = msgspec.field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     body: bytes = b""
-    peer: Peer = field(default_factory=Peer)
+    peer: Peer = msgspec.field(default_factory=Peer)
 
     def json(self) -> Any:
         """Answer the parsed body; raises a 400 failure where it is missing or not JSON."""
@@ -53,8 +53,7 @@ class Request:
         return parse_json(self.body) if self.body.strip() else None
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """One HTTP response. A body that is an iterator is streamed."""
 
     status: int = 200

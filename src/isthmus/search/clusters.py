@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+import msgspec
+
 from isthmus.errors import Failure
 from isthmus.exchange import FailureReport, JsonObject, ShardCounts
 from isthmus.names import ClusterAlias
@@ -47,8 +49,7 @@ class Hop:
         return max(0, self.total_nanoseconds - self.remote_nanoseconds)
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterDetail:
+class ClusterDetail(msgspec.Struct, frozen=True):
     """One cluster. ``took_milliseconds`` and ``shards`` are None where it never answered."""
 
     alias: ClusterAlias | None

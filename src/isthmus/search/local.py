@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -30,8 +29,7 @@ RESOLVE_CLUSTER_ACTION: Final = "indices:admin/resolve/cluster"
 DEFAULT_RESULT_WINDOW: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class LocalCluster:
+class LocalCluster(msgspec.Struct, frozen=True):
     """The indices of this cluster as ``principal`` may see them. A ``SearchTarget``.
 
     ``node_id`` is what profiles call this node.

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from isthmus.errors import Failure
 from isthmus.exchange import SearchResult
 from isthmus.search.plan import Part
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """How one part ended: with a result, with a failure, or with both when every shard failed.
 
     A result counts only without a failure. ``timed_out`` means that the cluster did not answer

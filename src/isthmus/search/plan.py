@@ -34,8 +34,7 @@ TRAVEL_ALLOWANCE_SECONDS: Final = 2.0
 DEFAULT_OPTIONS: Final = IndicesOptions(forbid_closed=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """What one cluster is asked. ``alias`` is None for this one.
 
     ``timeout_seconds`` is when to give up on its answer; None waits as long as it takes.

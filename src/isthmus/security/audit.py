@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final, Protocol
 
+import msgspec
+
 from isthmus.clock import Clock
 from isthmus.errors import Failure
 from isthmus.exchange import JsonObject
@@ -64,8 +66,7 @@ class AuditedRequest:
     authorization: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """How a request ended, as its caller saw it; ``status`` None: they went away before."""
 
     status: int | None

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+import msgspec
+
 from isthmus.errors import Failure
 from isthmus.exchange import JsonObject
 from isthmus.security.audit_events import EventType
@@ -24,8 +26,7 @@ MOST_NAMES: Final = 100
 _MOST_NOTES: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """That something was allowed or denied. ``cluster``: the alias, where it is about another cluster."""
 
     event: EventType
@@ -45,8 +46,7 @@ class Change:
     always: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SentRequest:
+class SentRequest(msgspec.Struct, frozen=True):
     """One request to another cluster and how it ended; ``error_type`` None: it was answered."""
 
     alias: str

@@ -6,11 +6,11 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final, Protocol
 from uuid import uuid4
 
 import orjson
+from msgspec import structs
 
 from isthmus.errors import Failure, FailureKind
 from isthmus.remotes.trace import begin_trace
@@ -93,7 +93,7 @@ class DataApi:
     def refuse(self, failure: Failure) -> Response:
         """Answer for a request that never became one."""
         response = failure_response(failure)
-        return replace(response, headers=(*response.headers, PRODUCT_HEADER))
+        return structs.replace(response, headers=(*response.headers, PRODUCT_HEADER))
 
     def may_be_abandoned(self, method: str, path: str) -> bool:
         """Tell whether this only reads: what writes is finished although nobody waits for the answer."""
@@ -165,7 +165,7 @@ def _filtered(request: Request, response: Response) -> Response:
     if response.content_type != JSON or not isinstance(response.body, bytes) or not response.body:
         return response
     wanted = parse_response_filter(request.parameters["filter_path"])
-    return replace(response, body=json_text(wanted.apply(orjson.loads(response.body))))
+    return structs.replace(response, body=json_text(wanted.apply(orjson.loads(response.body))))
 
 
 def _dressed(request: Request, response: Response) -> Response:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import msgspec
+
 from isthmus.errors import Failure
 from isthmus.rest.http import Request
 from isthmus.security.audit_notes import note_authentication_failure, note_cluster_certificate
@@ -97,8 +99,7 @@ class DecidesOnCertificates(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class KeyVisitor:
+class KeyVisitor(msgspec.Struct, frozen=True):
     """A cluster with a cross-cluster API key."""
 
     key: CrossClusterKey

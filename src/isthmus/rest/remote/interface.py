@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -82,8 +81,7 @@ _ELASTICSEARCH_ACTIONS: Final[Mapping[Action, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Incoming:
+class _Incoming(msgspec.Struct, frozen=True):
     """One request of a cluster that was let in, with its body unpacked."""
 
     visitor: Visitor
