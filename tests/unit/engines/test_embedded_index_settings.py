@@ -86,7 +86,6 @@ def test_a_wrong_setting_is_named(given: dict[str, Any], reason: str) -> None:
         ("mapping.nested_fields.limit", "50"),
         ("mapping.nested_objects.limit", "50"),
         ("max_inner_result_window", "100"),
-        ("max_rescore_window", "100"),
         ("max_script_fields", "2"),
         ("max_slices_per_scroll", "1024"),
         ("number_of_routing_shards", "5"),
@@ -106,7 +105,7 @@ def test_what_makes_no_difference_here_is_accepted_and_shown(name: str, value: s
     """This is the whole list of settings that are kept without an effect."""
     assert check_new_settings({name: value})[f"index.{name}"] == value
     assert f"index.{name}" in KEPT_WITHOUT_EFFECT
-    assert len(KEPT_WITHOUT_EFFECT) == 22
+    assert len(KEPT_WITHOUT_EFFECT) == 21
 
 
 def test_dynamic_settings_change_and_null_restores_the_default() -> None:

@@ -168,12 +168,12 @@ class IndexSettings:
 
     refresh_interval_seconds: float = 1.0
     max_result_window: int = 10_000
-    max_rescore_window: int = 10_000
     max_regex_length: int = 1_000
     max_terms_count: int = 65_536
     field_limit: int = 1000
     max_analyzed_offset: int = 1_000_000
     max_docvalue_fields: int = 100
+    max_rescore_window: int = 10_000
     hidden: bool = False
     read_only: bool = False
     blocks_write: bool = False
