@@ -50,7 +50,8 @@ class HoldAnswer(Record, frozen=True, kw_only=True):
 class SearchHeldCall(Record, frozen=True, kw_only=True):
     """A search of a view; answered by a ``SearchResult``.
 
-    ``keep_alive_milliseconds`` None keeps it no longer than it has anyway.
+    ``keep_alive_milliseconds`` None keeps it no longer than it has anyway. ``in_batches``: as one page of a
+    scroll, which a message may have to say.
     """
 
     caller: RemoteSubject
@@ -58,6 +59,7 @@ class SearchHeldCall(Record, frozen=True, kw_only=True):
     keep_alive_milliseconds: int | None = None
     request: SearchRequest = SearchRequest()
     timed: bool = False
+    in_batches: bool = False
 
 
 class ReleaseCall(Record, frozen=True, kw_only=True):

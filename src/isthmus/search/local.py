@@ -143,12 +143,24 @@ class KnownIndices(Mapping[IndexName, KnownIndex]):
         return len(self._descriptions)
 
 
-def require_result_window(request: SearchRequest, description: IndexDescription) -> None:
-    """Return if ``from + size`` fits the index's window; raises a 400 failure otherwise."""
+def require_result_window(
+    request: SearchRequest, description: IndexDescription, *, in_batches: bool = False
+) -> None:
+    """Return if ``from + size`` fits the index's window; raises a 400 failure otherwise.
+
+    ``in_batches``: worded for one page of a scroll.
+    """
     asked = request.offset + request.size
     if asked <= DEFAULT_RESULT_WINDOW and "index.max_result_window" not in description.settings:
         return
     largest = _result_window(description)
+    if asked > largest and in_batches:
+        refusal = illegal_argument(
+            f"Batch size is too large, size must be less than or equal to: [{largest}] but was [{asked}]. "
+            "Scroll batch sizes cost as much memory as result windows so they are controlled by the "
+            "[index.max_result_window] index level setting."
+        )
+        raise refused_by_index(refusal, description.name)
     if asked > largest:
         refusal = illegal_argument(
             "Result window is too large, from + size must be less than or equal to: "

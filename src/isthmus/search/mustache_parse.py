@@ -1,7 +1,7 @@
 """The text of a mustache template to the blocks that it is made of. Pure.
 
 What Elasticsearch's templates know: variables, sections, inverted sections, comments, other delimiters,
-and the functions ``toJson``, ``join`` and ``url``. Partials (templates within templates) are refused there too.
+and the functions ``toJson``, ``join`` and ``url``. Partials (templates in templates) are refused there too.
 """
 
 from __future__ import annotations

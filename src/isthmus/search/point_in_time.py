@@ -270,7 +270,11 @@ class _HeldTarget:
     async def _search_here(self, request: SearchRequest) -> SearchResult:
         search = self.targets.search
         return await self.targets.points.views.search(
-            self.targets.principal, self.part.view, search.keep_alive_milliseconds, request
+            self.targets.principal,
+            self.part.view,
+            search.keep_alive_milliseconds,
+            request,
+            in_batches=search.in_batches,
         )
 
     async def _search_far(self, request: SearchRequest) -> SearchResult:
@@ -284,6 +288,7 @@ class _HeldTarget:
                 keep_alive_milliseconds=search.keep_alive_milliseconds,
                 request=request,
                 timed=terms.timed,
+                in_batches=search.in_batches,
             ),
             terms,
         )

@@ -74,9 +74,11 @@ class HeldSearch:
     """That a search is of a point in time, and for how much longer that is to be kept (None: no longer).
 
     ``seen`` collects the sort values of all hits as they were before dates were formatted, by
-    ``_shard_doc``; None collects nothing.
+    ``_shard_doc``; None collects nothing. ``in_batches``: as the pages of a scroll, which have messages of
+    their own.
     """
 
     point: PointInTime
     keep_alive_milliseconds: int | None = None
     seen: dict[SortValue, tuple[SortValue, ...]] | None = None
+    in_batches: bool = False

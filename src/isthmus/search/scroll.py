@@ -183,7 +183,7 @@ class Scrolls:
             request = msgspec.structs.replace(request, track_total_hits=False, aggregations={})
         request = with_tie_breaker(request)
         seen: dict[SortValue, tuple[SortValue, ...]] = {}
-        held = HeldSearch(scroll.point, keep_alive_milliseconds, seen)
+        held = HeldSearch(scroll.point, keep_alive_milliseconds, seen, in_batches=True)
         found = await self._searches.search(principal, replace(scroll.order, request=request, held=held))
         hits = found.result.hits
         if hits and hits[-1].sort:
@@ -207,8 +207,11 @@ class Scrolls:
             del self._scrolls[scroll_id]
 
 
-def require_scrollable(request: SearchRequest) -> None:
-    """Return if a search can be a scroll; raises a 400 failure that lists what it cannot have."""
+def require_scrollable(request: SearchRequest, further: Collection[str] = ()) -> None:
+    """Return if a search can be a scroll; raises a 400 failure that lists what it cannot have.
+
+    ``further`` are problems that the caller has found already.
+    """
     problems = []
     if request.track_total_hits not in (True, DEFAULT_TRACK_TOTAL_HITS):
         problems.append("disabling [track_total_hits] is not allowed in a scroll context")
@@ -224,6 +227,7 @@ def require_scrollable(request: SearchRequest) -> None:
         problems.append("[search_after] cannot be used in a scroll context")
     if any(key.field == SHARD_DOC for key in request.sort):
         problems.append("[_shard_doc] sort field cannot be used without [point in time]")
+    problems += further
     if problems:
         raise validation_failure(*problems)
 

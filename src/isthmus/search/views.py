@@ -152,6 +152,8 @@ class HeldViews:
         keep_alive_milliseconds: int | None,
         request: SearchRequest,
         visitor: str = "",
+        *,
+        in_batches: bool = False,
     ) -> SearchResult:
         """Search a view of this caller, and keep it for this much longer (None: as long as it has).
 
@@ -170,7 +172,7 @@ class HeldViews:
         selections = self._selections(principal, view, present)
         descriptions = self._engine.indices()
         for selection in selections:
-            require_result_window(request, descriptions[selection.index])
+            require_result_window(request, descriptions[selection.index], in_batches=in_batches)
         if selections or not lost:
             result = await view.held.search(selections, request)
         else:

@@ -215,6 +215,17 @@ async def test_what_a_scroll_cannot_have_is_named(
     assert world.far[EU].asked == []
 
 
+async def test_a_page_that_is_too_large_is_refused(world: Clusters) -> None:
+    """By the window of each index, in the words for scrolls; nothing is held then."""
+    with pytest.raises(Failure, match="all shards failed") as refused:
+        await world.scrolls.begin(ANN, _order(size=10_001), MINUTE)
+    assert refused.value.caused_by is not None
+    assert refused.value.caused_by.reason.startswith(
+        "Batch size is too large, size must be less than or equal to: [10000] but was [10001]."
+    )
+    assert world.views.held_indices == world.far[EU].answers.views.held_indices == 0
+
+
 @pytest.mark.parametrize("text", ["", "invalid_scroll_id", "AAAA", "\u00e4", "c2Nyb2xsMQ", "!!"])
 def test_what_is_no_id_is_refused(text: str) -> None:
     """With a 400 rather than a 404."""

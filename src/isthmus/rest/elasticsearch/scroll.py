@@ -15,7 +15,7 @@ from isthmus.rest.elasticsearch.search_warnings import warnings_of
 from isthmus.rest.http import Response, boolean_parameter, json_response
 from isthmus.search.merge import SearchAnswer
 from isthmus.search.progress import is_partial
-from isthmus.search.scroll import Scrolls
+from isthmus.search.scroll import Scrolls, require_scrollable
 from isthmus.security.authorize import require_cluster_action
 from isthmus.security.principal import Principal
 
@@ -53,7 +53,7 @@ async def begin_scroll(
 ) -> Response:
     """Answer a search with ``?scroll=``: its first page and the id to read on with."""
     if boolean_parameter(parameters, "request_cache", default=False):
-        raise validation_failure("[request_cache] cannot be used in a scroll context")
+        require_scrollable(question.order.request, ["[request_cache] cannot be used in a scroll context"])
     if parameters.get("search_type") == "dfs_query_then_fetch":
         raise unsupported("search_type=dfs_query_then_fetch in a scroll context")
     text = parameters["scroll"]

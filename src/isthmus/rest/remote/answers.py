@@ -84,7 +84,12 @@ class Answers:
         task = self._running.begin(SEARCH_ACTION, SearchOrder((), call.request))
         try:
             result = await self.views.search(
-                principal, call.view, call.keep_alive_milliseconds, call.request, visitor.identity
+                principal,
+                call.view,
+                call.keep_alive_milliseconds,
+                call.request,
+                visitor.identity,
+                in_batches=call.in_batches,
             )
         except asyncio.CancelledError:
             cancellation = task.cancellation()
