@@ -45,7 +45,7 @@ async def gather_statistics(
     answers = [task.result() for task in tasks]
     statistics = TermStatistics.total(each for each in answers if isinstance(each, TermStatistics))
     parts = tuple(
-        replace(part, request=msgspec.structs.replace(part.request, statistics=statistics))
+        msgspec.structs.replace(part, request=msgspec.structs.replace(part.request, statistics=statistics))
         for part, answer in zip(plan.parts, answers, strict=True)
         if isinstance(answer, TermStatistics)
     )
