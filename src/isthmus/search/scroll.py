@@ -35,7 +35,7 @@ from isthmus.search.plan import SearchOrder
 from isthmus.search.point_in_time import Opening, PointsInTime
 from isthmus.search.point_in_time_id import HeldSearch, PointInTime
 from isthmus.search.shard_doc import SHARD_DOC, with_tie_breaker
-from isthmus.search.views import Owner, context_missing, owner_of
+from isthmus.search.views import Owner, context_missing, owner_of, too_many_contexts
 from isthmus.security.principal import Principal
 
 _PREFIX: Final = b"scroll1"
@@ -91,8 +91,7 @@ class Scrolls:
             keep_alive_milliseconds = limits.default_milliseconds
         require_keep_alive(keep_alive_milliseconds, limits)
         self._forget_expired()
-        if len(self._scrolls) >= limits.most_contexts:
-            raise _too_many(limits.most_contexts)
+        self._require_room(limits.most_contexts)
         opened = await self._points.open(
             principal,
             Opening(
@@ -111,6 +110,7 @@ class Scrolls:
         )
         try:
             answer = await self._page(scroll, principal, None)
+            self._require_room(limits.most_contexts)  # others may have begun meanwhile
         except BaseException:
             await asyncio.shield(self._points.close(principal, opened.point))
             raise
@@ -199,6 +199,10 @@ class Scrolls:
         bare = msgspec.structs.replace(answer.result, hits=(), aggregations={}, took_milliseconds=0)
         scroll.before = replace(answer, result=bare)
         return answer
+
+    def _require_room(self, most: int) -> None:
+        if len(self._scrolls) >= most:
+            raise too_many_contexts(most)
 
     def _forget_expired(self) -> None:
         """Forget scrolls whose time is over; what they held in each cluster goes with its own keep-alive."""
@@ -290,12 +294,3 @@ def _unanswered(detail: ClusterDetail) -> FailureReport:
 
 def _in_order(details: Collection[ClusterDetail]) -> tuple[ClusterDetail, ...]:
     return tuple(sorted(details, key=lambda detail: detail.alias or ""))
-
-
-def _too_many(most: int) -> Failure:
-    return Failure(
-        FailureKind.TOO_MANY_REQUESTS,
-        "too_many_scroll_contexts_exception",
-        f"Trying to create too many scroll contexts. Must be less than or equal to: [{most}]. "
-        "This limit can be set by changing the [search.max_open_scroll_context] setting.",
-    )

@@ -8,7 +8,7 @@ order is that of equal hits elsewhere: this cluster first, then by alias, index 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -53,9 +53,10 @@ def asked_of_cluster(request: SearchRequest, ordinal: int) -> SearchRequest:
     position, after = position_of(request.sort), request.search_after
     if position is None or after is None or position >= len(after):
         return request
-    value: Any = after[position]
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = min(max(value - (ordinal << _CLUSTER_SHIFT), -1), _BEYOND)
+    place = _whole_number(after[position])
+    if place is None:
+        return request  # the engine says what is wrong with it
+    value = min(max(place - (ordinal << _CLUSTER_SHIFT), -1), _BEYOND)
     return msgspec.structs.replace(request, search_after=_replaced(after, position, value))
 
 
@@ -70,6 +71,14 @@ def answered_by_cluster(result: SearchResult, sort: Sequence[SortKey], ordinal: 
         for hit in result.hits
     )
     return msgspec.structs.replace(result, hits=hits)
+
+
+def _whole_number(value: SortValue) -> int | None:
+    """Answer the number that was sent, be it as text; None for what is none."""
+    try:
+        return int(value) if isinstance(value, int | str) else None
+    except ValueError:
+        return None
 
 
 def _raised(values: tuple[SortValue, ...], position: int, base: int) -> tuple[SortValue, ...]:

@@ -95,12 +95,13 @@ class HeldViews:
         self.limits: Final = limits
         self._views: dict[str, _View] = {}
         self._heard_of: dict[str, float] = {}
+        self._opening = 0
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def held_indices(self) -> int:
-        """How many snapshots of indices are held now."""
-        return sum(len(view.names) for view in self._views.values())
+        """How many snapshots of indices are held now, or about to be."""
+        return self._opening + sum(len(view.names) for view in self._views.values())
 
     async def open(
         self,
@@ -128,7 +129,12 @@ class HeldViews:
             selections = [each for each in selections if await self._engine.count([each], index_filter)]
         self._require_room(len(selections), limits)
         names = tuple(selection.index for selection in selections)
-        held = await self._engine.hold(names)
+        # Counted before anything is awaited: any number of requests may be just here.
+        self._opening += len(names)
+        try:
+            held = await self._engine.hold(names)
+        finally:
+            self._opening -= len(names)
         view_id = secrets.token_urlsafe(_ID_BYTES)
         self._views[view_id] = _View(
             owner=owner_of(principal, visitor),
@@ -251,13 +257,7 @@ class HeldViews:
         if indices > MOST_INDICES:
             raise illegal_argument(f"one search context can hold [{MOST_INDICES}] indices at most")
         if self.held_indices + indices > limits.most_contexts:
-            raise Failure(
-                FailureKind.TOO_MANY_REQUESTS,
-                "too_many_scroll_contexts_exception",
-                "Trying to create too many scroll contexts. Must be less than or equal to: "
-                f"[{limits.most_contexts}]. This limit can be set by changing the "
-                "[search.max_open_scroll_context] setting.",
-            )
+            raise too_many_contexts(limits.most_contexts)
 
     def _extend(self, view: _View, keep_alive_milliseconds: int) -> None:
         end = self._clock.monotonic_seconds() + keep_alive_milliseconds / 1000
@@ -295,6 +295,16 @@ def owner_of(principal: Principal, visitor: str = "") -> Owner:
     else:
         identity = ("user", caller.username, caller.realm_type, caller.realm_name)
     return (visitor, *identity)
+
+
+def too_many_contexts(most: int) -> Failure:
+    """Answer the failure of one context too many (429)."""
+    return Failure(
+        FailureKind.TOO_MANY_REQUESTS,
+        "too_many_scroll_contexts_exception",
+        f"Trying to create too many scroll contexts. Must be less than or equal to: [{most}]. This limit can be "
+        "set by changing the [search.max_open_scroll_context] setting.",
+    )
 
 
 def context_missing(view_id: str) -> Failure:

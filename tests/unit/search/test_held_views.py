@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +105,14 @@ async def test_there_is_a_bound(here: Clusters) -> None:
     assert (await _open(here, "logs-2")).indices == 1
     here.clock.seconds += 61
     assert (await _open(here)).indices == 2
+
+
+async def test_the_bound_holds_for_many_at_once(here: Clusters) -> None:
+    """Openings that are under way count."""
+    here.limits = KeepAliveLimits(most_contexts=6)
+    outcomes = await asyncio.gather(*(_open(here) for _ in range(10)), return_exceptions=True)
+    assert sum(isinstance(each, OpenedView) for each in outcomes) == 3
+    assert here.views.held_indices == 6
 
 
 async def test_a_keep_alive_has_a_bound_too(here: Clusters) -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from isthmus.errors import Failure
-from isthmus.exchange import Hit, SearchRequest, SearchResult, SortKey
+from isthmus.exchange import Hit, SearchRequest, SearchResult, SortKey, SortValue
 from isthmus.search.point_in_time_id import FORM, HeldPart, PointInTime, decoded, encoded
 from isthmus.search.shard_doc import (
     AFTER_ALL,
@@ -54,6 +54,15 @@ def test_each_cluster_is_asked_for_what_comes_after_in_all_of_them(ordinals: tup
         assert place == 1_000
     else:
         assert place == -1  # before all of them
+
+
+@pytest.mark.parametrize(
+    ("sent", "asked"), [("5", 5), (5, 5), (True, 1), ("x", "x"), (1.5, 1.5), (None, None)]
+)
+def test_a_place_may_come_as_text(sent: SortValue, asked: SortValue) -> None:
+    """What is no number is left to the engine, which refuses it."""
+    request = SearchRequest(sort=(BY_DOC,), search_after=(sent,))
+    assert asked_of_cluster(request, 0).search_after == (asked,)
 
 
 def test_what_no_tie_breaker_is_in_stays_as_it_is() -> None:
