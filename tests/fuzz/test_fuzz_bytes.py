@@ -22,6 +22,13 @@ from isthmus.remotes.body_encodings import BODY_ENCODINGS, compressed_or_none, d
 from isthmus.remotes.http_messages import AnswerReader, BadAnswer, header_value, request_bytes
 from isthmus.remotes.protocol import CountCall, Decoders, ResolveCall, SearchCall
 from isthmus.remotes.protocol import Hello as WireHello
+from isthmus.remotes.questions import (
+    FieldCapsCall,
+    HoldCall,
+    ReleaseCall,
+    ResolveIndexCall,
+    SearchHeldCall,
+)
 from isthmus.security.certificate_names import (
     UnreadableCertificateError,
     is_node_name,
@@ -194,7 +201,17 @@ def test_calls_of_other_clusters_are_decoded_or_refused(value: Any, complete: bo
         body = msgspec.msgpack.encode(value)
     except (OverflowError, UnicodeEncodeError):
         return
-    for kind in (SearchCall, CountCall, ResolveCall, WireHello):
+    for kind in (
+        SearchCall,
+        CountCall,
+        ResolveCall,
+        HoldCall,
+        SearchHeldCall,
+        ReleaseCall,
+        FieldCapsCall,
+        ResolveIndexCall,
+        WireHello,
+    ):
         with only_refusals():
             call = Decoders().decode(kind, body)
             if isinstance(call, SearchCall):

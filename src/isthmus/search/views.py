@@ -302,8 +302,8 @@ def too_many_contexts(most: int) -> Failure:
     return Failure(
         FailureKind.TOO_MANY_REQUESTS,
         "too_many_scroll_contexts_exception",
-        f"Trying to create too many scroll contexts. Must be less than or equal to: [{most}]. This limit can be "
-        "set by changing the [search.max_open_scroll_context] setting.",
+        f"Trying to create too many scroll contexts. Must be less than or equal to: [{most}]. This limit can "
+        "be set by changing the [search.max_open_scroll_context] setting.",
     )
 
 

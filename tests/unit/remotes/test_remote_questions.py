@@ -62,9 +62,7 @@ class FakeCalls:
 
 async def _hold(calls: FakeCalls) -> HoldAnswer:
     def record(subject: RemoteSubject) -> HoldCall:
-        return HoldCall(
-            caller=subject, expressions=("a",), keep_alive_milliseconds=1, options=IndicesOptions()
-        )
+        return HoldCall(caller=subject, expressions=("a",), keep_alive_milliseconds=1)
 
     return await ask(calls, HOLD, CALLER, record, USUAL_TERMS)  # type: ignore[arg-type]
 
