@@ -37,8 +37,8 @@ NODES: Final = "nodes"
 VIEWS: Final = "views"
 #: the actions ``field_caps`` and ``resolve_index``
 QUESTIONS: Final = "questions"
-#: the members ``fetch``, ``collapse``, ``rescore``, ``profile``, ``statistics``, ``indices_boost`` and ``suggest`` of a search, and
-#: ``numeric_type`` of its sort keys; the action ``term_statistics``
+#: the members ``fetch``, ``collapse``, ``rescore``, ``profile``, ``statistics``, ``indices_boost`` and
+#: ``suggest`` of a search, and ``numeric_type`` of its sort keys; the action ``term_statistics``
 HITS: Final = "hits"
 #: all that this version has
 FEATURES: Final = (ZSTANDARD, LZ4, DEFLATE, NODES, VIEWS, QUESTIONS, HITS)

@@ -69,8 +69,8 @@ def explain_tls_error(
         return PhaseFailure(
             Phase.TLS,
             f"TLS with server at {where} failed: {reason or type(error).__name__}",
-            "compare the TLS versions and ciphers of both sides (TLS 1.2 is the oldest version that is used), and"
-            " look for something in between that inspects TLS",
+            "compare the TLS versions and ciphers of both sides (TLS 1.2 is the oldest version that is used),"
+            " and look for something in between that inspects TLS",
             cause=Cause.TLS_FAILED,
         )
     if isinstance(error, TimeoutError):

@@ -150,8 +150,8 @@ async def test_what_is_not_kept_has_no_id() -> None:
             "?scroll=1m&keep_alive=1ms",
             b"",
             (
-                "1: [scroll] queries are not supported;2: [keep_alive] must be greater or equals than 1 second,"
-                " got:1ms;"
+                "1: [scroll] queries are not supported;2: [keep_alive] must be greater or equals than"
+                " 1 second, got:1ms;"
             ),
         ),
         ("?skip_unavailable=", b"", "Failed to parse value [] of [skip_unavailable]"),

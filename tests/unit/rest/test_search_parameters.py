@@ -41,7 +41,7 @@ UNDERSTOOD = [
     ("rest_total_hits_as_int=true", {}, SearchRequest(track_total_hits=True)),
     ("rest_total_hits_as_int=true&track_total_hits=false", {}, SearchRequest(track_total_hits=False)),
     ("search_type=query_then_fetch&explain=false&typed_keys=true", {}, SearchRequest()),
-    ("&".join(f"{name}=5" for name in sorted(IGNORED_PARAMETERS)), {}, SearchRequest()),
+    ("&".join(f"{name}=true" for name in sorted(IGNORED_PARAMETERS)), {}, SearchRequest()),
 ]
 
 
@@ -109,10 +109,11 @@ def test_refuses_a_parameter_that_cannot_be_meant_or_done(query: str, reason: st
 
 
 def test_partial_answers_may_be_refused() -> None:
-    """The default is to take what there is."""
-    assert search_question((), {}, None).order.allow_partial_results
-    refused = search_question((), {"allow_partial_search_results": "false"}, None)
-    assert not refused.order.allow_partial_results
+    """By the request; one that says nothing leaves it to the cluster's setting."""
+    assert search_question((), {}, None).order.allow_partial_results is None
+    for said, expected in (("false", False), ("true", True)):
+        asked = search_question((), {"allow_partial_search_results": said}, None)
+        assert asked.order.allow_partial_results is expected
 
 
 @pytest.mark.parametrize(
