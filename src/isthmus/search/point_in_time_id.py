@@ -13,8 +13,9 @@ from typing import Final
 
 import msgspec
 
-from isthmus.errors import illegal_argument
+from isthmus.errors import Failure, illegal_argument
 from isthmus.exchange import SortValue
+from isthmus.names import group_by_cluster, parse_cluster_alias
 
 FORM: Final = 1
 #: far beyond the id of any point in time that there can be
@@ -63,10 +64,21 @@ def decoded(text: str) -> PointInTime:
         point = _DECODER.decode(packed)
     except (ValueError, binascii.Error, msgspec.MsgspecError, RecursionError):
         raise illegal_argument(f"invalid id: [{text[:200]}]") from None
-    aliases = [part.alias for part in point.parts]
-    if point.form != FORM or not aliases or len(set(aliases)) < len(aliases):
+    if point.form != FORM or not _is_consistent(point):
         raise illegal_argument(f"invalid id: [{text[:200]}]")
     return point
+
+
+def _is_consistent(point: PointInTime) -> bool:
+    """Tell whether the expressions name just the clusters of the parts: anybody can write an id."""
+    parts = {part.alias or None: part.expressions or ("*",) for part in point.parts}
+    if not parts or len(parts) < len(point.parts):
+        return False
+    try:
+        groups = group_by_cluster(point.expressions, [parse_cluster_alias(alias) for alias in parts if alias])
+    except Failure:
+        return False
+    return groups == parts
 
 
 @dataclass(frozen=True, slots=True)

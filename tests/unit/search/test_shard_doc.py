@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from isthmus.errors import Failure
 from isthmus.exchange import Hit, SearchRequest, SearchResult, SortKey, SortValue
+from isthmus.names import ClusterAlias, group_by_cluster
 from isthmus.search.point_in_time_id import FORM, HeldPart, PointInTime, decoded, encoded
 from isthmus.search.shard_doc import (
     AFTER_ALL,
@@ -93,6 +96,12 @@ def test_an_id_holds_what_it_was_made_of() -> None:
         encoded(PointInTime(FORM, ())),
         encoded(PointInTime(FORM + 1, (HeldPart("", "v", 1, ()),))),
         encoded(PointInTime(FORM, (HeldPart("a", "v", 1, ()), HeldPart("a", "w", 1, ())))),
+        encoded(PointInTime(FORM, (HeldPart("", "v", 1, ("a:logs",)),))),
+        encoded(PointInTime(FORM, (HeldPart("a*", "v", 1, ("logs",)),))),
+        encoded(PointInTime(FORM, (HeldPart("-a", "v", 1, ("*",)),))),
+        encoded(PointInTime(FORM, (HeldPart("a", "v", 1, ("x",)), HeldPart("", "w", 1, ("-a:*", "b"))))),
+        encoded(PointInTime(FORM, (HeldPart("a:b", "v", 1, ("x",)),))),
+        encoded(PointInTime(FORM, (HeldPart("", "v", 1, (":x",)),))),
         "kg" * 600_000,
     ],
 )
@@ -100,6 +109,32 @@ def test_what_is_no_id_is_refused(text: str) -> None:
     """Whatever somebody sends is a 400 and nothing else."""
     with pytest.raises(Failure, match="invalid id"):
         decoded(text)
+
+
+PARTS = st.lists(
+    st.builds(
+        HeldPart,
+        st.text("ab*-:<", max_size=3),
+        st.text(max_size=3),
+        st.integers(-(2**63), 2**63),
+        st.lists(st.text("ab*-:<,", max_size=4), max_size=3).map(tuple),
+    ),
+    max_size=3,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(PARTS)
+def test_whatever_is_written_into_an_id(parts: list[HeldPart]) -> None:
+    """It is refused, or names each cluster once and just these."""
+    point = PointInTime(FORM, tuple(parts))
+    try:
+        read = decoded(encoded(point))
+    except Failure:
+        return
+    aliases = [ClusterAlias(part.alias) for part in read.parts if part.alias]
+    groups = group_by_cluster(read.expressions, aliases)
+    assert sorted(alias or "" for alias in groups) == sorted(part.alias for part in read.parts)
 
 
 def test_a_hit_without_its_values_is_not_lost() -> None:
