@@ -121,7 +121,7 @@ def test_connecting_and_searching_across(
 
 
 async def test_the_asynchronous_client(local: Side, remote: Side) -> None:
-    """The same over asyncio: documents, bulk helpers, search across, exceptions."""
+    """The same over asyncio: documents, bulk and scan helpers, search across, exceptions."""
     name = f"client-{uuid.uuid4().hex[:8]}"
     async with LIBRARY.AsyncElasticsearch(**client_options(local)) as client:
         assert (await client.info())["tagline"] == "You Know, for Search"
@@ -137,7 +137,7 @@ async def test_the_asynchronous_client(local: Side, remote: Side) -> None:
         assert answer["_clusters"]["successful"] == 2
         with pytest.raises(LIBRARY.NotFoundError):
             await client.get(index=name, id="none")
-        with pytest.raises(LIBRARY.BadRequestError):
-            async for _ in HELPERS.async_scan(client, index=name):
-                pass
+        everywhere = f"{name},{remote.alias}:{name}*"
+        scanned = [hit["_source"]["n"] async for hit in HELPERS.async_scan(client, index=everywhere, size=90)]
+        assert sorted(scanned) == list(range(501))
         await client.indices.delete(index=name)
