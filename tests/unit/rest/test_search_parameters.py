@@ -41,7 +41,11 @@ UNDERSTOOD = [
     ("rest_total_hits_as_int=true", {}, SearchRequest(track_total_hits=True)),
     ("rest_total_hits_as_int=true&track_total_hits=false", {}, SearchRequest(track_total_hits=False)),
     ("search_type=query_then_fetch&explain=false&typed_keys=true", {}, SearchRequest()),
-    ("&".join(f"{name}=true" for name in sorted(IGNORED_PARAMETERS)), {}, SearchRequest()),
+    (
+        "&".join(f"{name}={'true' if name.startswith('ccs') else 5}" for name in sorted(IGNORED_PARAMETERS)),
+        {},
+        SearchRequest(),
+    ),
 ]
 
 
