@@ -181,8 +181,18 @@ def test_names_outside_the_keys_pattern_are_denied(
     assert (answer.status, answer.report["error_type"]) == (403, "security_exception")
 
 
+@pytest.mark.parametrize("expression", ["*:*", "enterprise:*", "*:hoard-{x}"])
+def test_no_cluster_is_reached_through_this_one(
+    remote: Side, vault: str, narrow_key: str, expression: str
+) -> None:
+    """What a cluster is asked is about itself: the name of another one behind it is refused."""
+    answer = ask_remote(remote, "search", search_call(expression.replace("{x}", vault)), narrow_key)
+    assert (answer.status, answer.report["error_type"]) == (400, "illegal_argument_exception")
+    assert answer.report["reason"].startswith("Cross-cluster calls are not supported in this context")
+
+
 @pytest.mark.parametrize(
-    "expression", ["*", "_all", "*,-vault-{x}", "ho*", "hoard*", "loot*", "*:*", ".sec*", "*-{x}"]
+    "expression", ["*", "_all", "*,-vault-{x}", "ho*", "hoard*", "loot*", ".sec*", "*-{x}"]
 )
 def test_wildcards_narrow_to_what_the_key_names(
     remote: Side, vault: str, narrow_key: str, expression: str

@@ -81,11 +81,11 @@ def select_indices(
     for one that does not exist, 400 for one of another cluster, and 403 for a caller who may do this nowhere
     at all.
     """
-    if not options.ignore_unavailable:
-        require_local(expressions)
     if not _allowed_somewhere(principal, action):
         raise action_denied(principal, action, expressions)
     addressed = _allowed_expressions(principal, action, expressions, options, now_milliseconds)
+    if not options.ignore_unavailable:
+        require_local(addressed)
     if expressions and not addressed:
         if options.allow_no_indices:
             return ()
@@ -110,11 +110,11 @@ def select_names(
 
     Wildcards narrow and failures are raised as by :func:`select_indices`.
     """
-    if not options.ignore_unavailable:
-        require_local(expressions)
     if not _allowed_somewhere(principal, action):
         raise action_denied(principal, action, expressions)
     addressed = _allowed_expressions(principal, action, expressions, options, None)
+    if not options.ignore_unavailable:
+        require_local(addressed)
     reachable, stand_ins = _reachable(principal, action, known)
     named = resolve_abstractions(addressed, reachable, options)
     indices = tuple(name for name in named.indices if name not in stand_ins)
