@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from isthmus.exchange import Engine, IndexDescription, Json
+from isthmus.exchange import Engine, IndexDescription, IndexSelection, Json
 from isthmus.names import IndexName, IndicesOptions
 from isthmus.remotes.questions import (
     FIELD_CAPS_ACTION,
@@ -16,8 +16,8 @@ from isthmus.remotes.questions import (
     ResolveIndexAnswer,
 )
 from isthmus.search.field_capabilities import matching, visible_capabilities
-from isthmus.search.local import KnownIndices, LocalCluster
-from isthmus.security.authorize import select_names
+from isthmus.search.local import SEARCH_ACTION, KnownIndices, LocalCluster
+from isthmus.security.authorize import may_do_index_action, select_names, selection_of
 from isthmus.security.principal import Principal
 
 
@@ -43,7 +43,7 @@ class LocalMetadata:
         local = LocalCluster(self.engine, self.principal)
         selections = local.select(FIELD_CAPS_ACTION, expressions, options)
         if index_filter is not None:
-            selections = tuple([each for each in selections if await self.engine.count([each], index_filter)])
+            selections = tuple([each for each in selections if await self._has_match(each, index_filter)])
         descriptions = self.engine.indices()
         return tuple(
             IndexCapabilities(
@@ -56,6 +56,16 @@ class LocalMetadata:
             for selection in sorted(selections, key=lambda each: each.index)
             if selection.index in descriptions
         )
+
+    async def _has_match(self, selection: IndexSelection, query: Json) -> bool:
+        """Tell whether a document matches, of those that the caller may read.
+
+        Whoever may only know of the fields learns nothing of the documents: then the index stays in.
+        """
+        if not may_do_index_action(self.principal, SEARCH_ACTION, selection.index):
+            return True
+        readable = selection_of(self.principal, SEARCH_ACTION, selection.index)
+        return await self.engine.count([readable], query) > 0
 
     def resolve(self, expressions: tuple[str, ...], options: IndicesOptions) -> ResolveIndexAnswer:
         """Answer the indices and aliases that these expressions name, as ``_resolve/index`` does.

@@ -15,6 +15,7 @@ from isthmus.names import ClusterAlias, IndexName, IndicesOptions
 from isthmus.search.fan_out import ask_clusters
 from isthmus.search.field_capabilities import FieldQuestion
 from isthmus.search.metadata import ClusterMetadata, FieldCapabilities, IndicesAsked, ResolvedNames
+from isthmus.security.principal import IndexPrivileges, Principal, RoleDescriptor
 
 ANN = user()
 EU = ClusterAlias("eu")
@@ -85,6 +86,20 @@ async def test_only_indices_with_a_matching_document_count(world: Clusters) -> N
     await write(world.far[EU].engine, "logs", {"2": {"n": 7}})
     found = await _caps(world, "logs", "eu:logs", index_filter={"term": {"n": 7}})
     assert found.indices == ("eu:logs",)
+
+
+async def test_whoever_may_not_read_learns_nothing_of_documents(world: Clusters) -> None:
+    """A filter leaves out what a reader's own documents do not match, and nothing for who is no reader."""
+    role = RoleDescriptor(
+        name="r", indices=(IndexPrivileges(names=("*",), privileges=("view_index_metadata",)),)
+    )
+    looker = Principal("ann", ("r",), ((role,),), "native1", "native")
+    for value in (1, 7):
+        found = await _caps(world, "logs", principal=looker, index_filter={"term": {"n": value}})
+        assert found.indices == ("logs",)
+    narrow = user("ann", "*", query={"term": {"n": 7}})
+    found = await _caps(world, "logs", principal=narrow, index_filter={"term": {"n": 1}})
+    assert found.indices == ()
 
 
 async def test_names_of_other_clusters_carry_their_alias(world: Clusters) -> None:
