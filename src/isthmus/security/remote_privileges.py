@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+import msgspec
+
 from isthmus.security.denial import remote_action_denied
 from isthmus.security.patterns import matcher_of_any
 from isthmus.security.principal import (
@@ -47,7 +49,7 @@ def remote_descriptors(principal: Principal, alias: str) -> tuple[RoleDescriptor
 
 def _remote_descriptor(roles: Iterable[RoleDescriptor], alias: str) -> RoleDescriptor:
     cluster: dict[str, None] = {}
-    indices: dict[str, IndexPrivileges] = {}
+    indices: dict[bytes, IndexPrivileges] = {}
     for role in roles:
         for remote in role.remote_cluster:
             if _applies_to(remote, alias):
@@ -55,7 +57,7 @@ def _remote_descriptor(roles: Iterable[RoleDescriptor], alias: str) -> RoleDescr
         for remote_indices in role.remote_indices:
             if _applies_to(remote_indices, alias):
                 entry = _as_plain(remote_indices)
-                indices[repr(entry)] = entry
+                indices[msgspec.msgpack.encode(entry)] = entry
     return RoleDescriptor(name=REMOTE_USER_ROLE_NAME, cluster=tuple(cluster), indices=tuple(indices.values()))
 
 
