@@ -258,6 +258,27 @@ def test_terminate_after_stops_at_a_number_of_matches(bench: SearchBench) -> Non
     assert bench.search("shop").terminated_early is None
 
 
+@pytest.mark.parametrize("number", [2**31 - 1, 2**63 - 1, 2**64])
+def test_terminate_after_may_be_any_number(bench: SearchBench, number: int) -> None:
+    """Room for billions of matches is never asked for: that would end the process."""
+    assert bench.search("shop", terminate_after=number).terminated_early is False
+
+
+def test_a_window_of_billions_is_no_larger_than_the_index(bench: SearchBench) -> None:
+    """Whoever may change an index's settings cannot end the process by it."""
+    bench.create("wide", PROPERTIES, **{"index.max_result_window": 2**31 - 1})
+    bench.write(
+        "wide", {"one": {"body": "pear", "price": 1, "tag": "a"}, "two": {"body": "apple", "price": 2}}
+    )
+    for more in (
+        {},
+        {"query": {"match": {"body": "pear apple"}}},
+        {"sort": (SortKey(field="price"),)},
+        {"sort": (SortKey(field="tag"), SortKey(field="_score"))},
+    ):
+        assert len(bench.search("wide", size=2**31 - 1, **more).hits) == 2
+
+
 def test_versions_and_sequence_numbers_are_shown_when_asked(bench: SearchBench) -> None:
     """They are absent otherwise."""
     bare = bench.search("shop", query={"ids": {"values": ["bare"]}})

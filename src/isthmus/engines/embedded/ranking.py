@@ -25,6 +25,11 @@ _GROWTH: Final = 4
 _NOISE: Final = 1 + 1e-6
 
 
+def at_most_all(searcher: tantivy.Searcher, limit: int) -> int:
+    """Answer the limit, no higher than makes a difference: the library makes room for as many at once."""
+    return max(1, min(limit, searcher.num_docs))
+
+
 class Ranking(Protocol):
     """Scores documents of one index."""
 
@@ -57,6 +62,7 @@ class LibraryRanking:
 
     def best(self, clause: Compiled, limit: int) -> list[Scored]:
         """Answer the best matches."""
+        limit = at_most_all(self.searcher, limit)
         return self.searcher.search(clause.query, limit=limit, count=False).hits
 
     def scores(self, clause: Compiled, addresses: Sequence[tantivy.DocAddress]) -> list[float | None]:

@@ -22,7 +22,7 @@ from isthmus.engines.embedded.query.compiled import (
 from isthmus.engines.embedded.query.compiler import compile_clause, compile_query
 from isthmus.engines.embedded.query.context import QueryContext, everything_is_visible
 from isthmus.engines.embedded.query.scoring import WordScore
-from isthmus.engines.embedded.ranking import LibraryRanking, Ranking, Scored, SharedRanking
+from isthmus.engines.embedded.ranking import LibraryRanking, Ranking, Scored, SharedRanking, at_most_all
 from isthmus.engines.embedded.rescoring import Rescorer, rescored
 from isthmus.engines.embedded.scoring_statistics import LibraryStatistics, SharedStatistics, leaves_of
 from isthmus.engines.embedded.searching_narrowed import Narrowing
@@ -235,7 +235,8 @@ class _IndexSearch:
             scores = self._pages.found.scores([row.address for row in rows], clause)
         else:
             self._check()
-            found = self._searcher.search(clause.query, limit=need, count=wants_total)
+            limit = at_most_all(self._searcher, need)
+            found = self._searcher.search(clause.query, limit=limit, count=wants_total)
             rows = [Row((), address) for _, address in found.hits]
             scores = [score for score, _ in found.hits]
             total = number_found(found) if wants_total else None

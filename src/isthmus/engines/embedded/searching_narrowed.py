@@ -64,7 +64,8 @@ class Narrowing:
 
     def first_matches(self, clause: Compiled, number: int) -> Compiled:
         """Answer the clause narrowed to the matches that were written first; the same where they are all."""
-        if clause.extent is Extent.NOTHING:
+        # The library keeps room for all that is skipped: a number of billions would end the process.
+        if clause.extent is Extent.NOTHING or number >= self._searcher.num_docs:
             return clause
         self.check()
         found = self._searcher.search(

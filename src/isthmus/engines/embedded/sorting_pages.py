@@ -33,7 +33,7 @@ from isthmus.engines.embedded.query.compiled import (
 )
 from isthmus.engines.embedded.query.context import QueryContext
 from isthmus.engines.embedded.query.text_ranges import TextRange, text_range
-from isthmus.engines.embedded.ranking import LibraryRanking, Ranking
+from isthmus.engines.embedded.ranking import LibraryRanking, Ranking, at_most_all
 from isthmus.engines.embedded.sorting import (
     HeldValue,
     ResolvedKey,
@@ -161,7 +161,7 @@ class Pages:
         self._check()
         found = self._searcher.search(
             clause.query,
-            limit=limit,
+            limit=at_most_all(self._searcher, limit),
             count=False,
             order_by_field=column,
             order=Order.Desc if descending else Order.Asc,
