@@ -68,11 +68,14 @@ def json_response(value: Any, status: int = 200, headers: tuple[tuple[str, str],
 
 
 def json_text(value: Any) -> bytes:
-    """Answer ``value`` as JSON text, however deeply it is nested."""
+    """Answer ``value`` as JSON text; raises a 400 failure where it is nested beyond what can be written."""
     try:
         return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
     except orjson.JSONEncodeError:  # orjson stops at 254 levels
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        try:
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        except RecursionError:  # what callers send may have 1,024
+            raise illegal_argument("the JSON is nested too deeply") from None
 
 
 def parse_json(text: bytes) -> Any:

@@ -23,10 +23,17 @@ _MOST_CHARACTERS: Final = 4_000
 
 def describe_search(expressions: Sequence[str], request: SearchRequest, search_type: str) -> str:
     """Answer what is searched and how, in Elasticsearch's form."""
-    asked: dict[str, Any] = {
-        _NAMES.get(name, name): value for name, value in msgspec.to_builtins(request).items()
-    }
-    if "timeout" in asked:
-        asked["timeout"] = f"{asked['timeout']}ms"
-    source = orjson.dumps(asked).decode()[:_MOST_CHARACTERS]
+    source = _source(request)[:_MOST_CHARACTERS]
     return f"indices[{','.join(expressions)}], search_type[{search_type}], source[{source}]"
+
+
+def _source(request: SearchRequest) -> str:
+    try:
+        asked: dict[str, Any] = {
+            _NAMES.get(name, name): value for name, value in msgspec.to_builtins(request).items()
+        }
+        if "timeout" in asked:
+            asked["timeout"] = f"{asked['timeout']}ms"
+        return orjson.dumps(asked).decode()
+    except (orjson.JSONEncodeError, RecursionError):  # it is listed while it waits to be refused
+        return "nested too deeply to be shown"

@@ -28,7 +28,10 @@ def render(source: str, parameters: dict[str, Any]) -> str:
 
     Raises 400 failures for a template that is malformed and for one that makes too much.
     """
-    return _Rendering().run(parse_template(source), parameters)
+    try:
+        return _Rendering().run(parse_template(source), parameters)
+    except RecursionError:
+        raise _unwritable("the parameters are nested too deeply") from None
 
 
 class _Rendering:
@@ -53,8 +56,8 @@ class _Rendering:
                     raise _too_much(f"more than [{MOST_BYTES}] bytes")
                 yield text
 
-    def _step(self) -> None:
-        self._steps += 1
+    def _step(self, steps: int = 1) -> None:
+        self._steps += steps
         if self._steps > _MOST_STEPS:
             raise _too_much(f"more than [{_MOST_STEPS}] steps")
 
@@ -63,6 +66,7 @@ class _Rendering:
             return block.text
         if isinstance(block, Url):
             return quote_plus("".join(self._written(block.blocks, scopes)))
+        self._step(len(block.path))
         value = _find(block.path, scopes)
         if isinstance(block, Variable):
             text = _shown(value)
@@ -70,10 +74,12 @@ class _Rendering:
         if isinstance(block, Json):
             return "" if value in (_MISSING, None) else _json(value)
         if isinstance(value, list):
+            self._step(len(value))  # empty texts and no delimiter write nothing
             return block.delimiter.join(map(_shown, value))
         return _shown(value)
 
     def _section(self, section: Section, scopes: tuple[Any, ...]) -> Iterator[str]:
+        self._step(len(section.path))
         value = _find(section.path, scopes)
         if section.inverted:
             if _is_nothing(value):
@@ -145,11 +151,11 @@ def _json(value: Any) -> str:
 
 
 def _too_much(what: str) -> Failure:
-    cause = Failure(
-        FailureKind.INVALID_REQUEST,
-        "size_limit_exceeded_exception",
-        f"Mustache script result size limit exceeded: {what}",
-    )
+    return _unwritable(f"Mustache script result size limit exceeded: {what}", "size_limit_exceeded_exception")
+
+
+def _unwritable(reason: str, error_type: str = "illegal_argument_exception") -> Failure:
+    cause = Failure(FailureKind.INVALID_REQUEST, error_type, reason)
     return Failure(
         FailureKind.INVALID_REQUEST,
         "general_script_exception",

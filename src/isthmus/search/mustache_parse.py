@@ -14,6 +14,8 @@ from isthmus.errors import Failure, FailureKind
 
 #: a template nested deeper is a mistake, and must not make us recurse without end
 _DEEPEST: Final = 100
+#: names are put together and looked up as often as sections repeat
+_LONGEST_NAME: Final = 1_000
 _JOIN: Final = re.compile(r"join(?:\s+delimiter='([^']*)')?\Z")
 _DEFAULT_DELIMITER: Final = ","
 _DELIMITERS: Final = re.compile(r"(\S+)\s+(\S+)\Z")
@@ -188,4 +190,6 @@ def _only_name(function: str, blocks: tuple[Block, ...]) -> tuple[str, ...]:
 
 def _path(name: str) -> tuple[str, ...]:
     name = name.strip()
+    if len(name) > _LONGEST_NAME:
+        raise compile_failure(f"a name is longer than [{_LONGEST_NAME}] characters")
     return () if name in {".", "this"} else tuple(name.split("."))

@@ -95,6 +95,20 @@ class StoredScripts:
         del self._scripts[script_id]
 
 
+def require_inline_size(source: str) -> None:
+    """Return if a template that was sent along is short enough; raises a 400 failure otherwise."""
+    _require_size("inline", source, source)
+
+
+def _require_size(kind: str, name: str, source: str) -> None:
+    size_bytes = len(source.encode("utf-8", "surrogatepass"))
+    if size_bytes > MOST_BYTES:
+        raise illegal_argument(
+            f"exceeded max allowed {kind} script size in bytes [{MOST_BYTES}] with size [{size_bytes}] for "
+            f"script [{name[:200]}]"
+        )
+
+
 def _require_storable(script_id: str, script: StoredScript) -> None:
     if not script_id:
         raise illegal_argument("must specify id for stored script")
@@ -102,10 +116,5 @@ def _require_storable(script_id: str, script: StoredScript) -> None:
         raise illegal_argument("id cannot contain '#' for stored script")
     if len(script_id.encode("utf-8", "surrogatepass")) > _LONGEST_ID_BYTES:
         raise illegal_argument(f"id cannot be longer than [{_LONGEST_ID_BYTES}] bytes for stored script")
-    size_bytes = len(script.source.encode("utf-8", "surrogatepass"))
-    if size_bytes > MOST_BYTES:
-        raise illegal_argument(
-            f"exceeded max allowed stored script size in bytes [{MOST_BYTES}] with size [{size_bytes}] for "
-            f"script [{script_id[:200]}]"
-        )
+    _require_size("stored", script_id, script.source)
     parse_template(script.source)

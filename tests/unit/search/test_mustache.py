@@ -81,6 +81,7 @@ MALFORMED: list[tuple[str, str]] = [
     ("{{#toJson}}{{a}}{{/toJson}}", "Mustache function [toJson] must contain one and only one identifier"),
     ("{{#join}}{{/join}}", "Mustache function [join] must contain one and only one identifier"),
     ("{{#a}}" * 200, "sections are nested deeper"),
+    ("{{" + "a." * 600 + "}}", "a name is longer than [1000] characters"),
 ]
 
 
@@ -99,6 +100,8 @@ def test_a_malformed_template_is_a_400(template: str, problem: str) -> None:
     [
         ("{{#a}}{{x}}{{x}}{{/a}}", {"a": [1] * 1000, "x": "x" * (MOST_BYTES // 1000)}),
         ("{{#a}}{{#a}}{{#a}}{{/a}}{{/a}}{{/a}}", {"a": [1] * 1000}),
+        ("{{#a}}{{" + "x." * 499 + "}}{{/a}}", {"a": [1] * 50_000, "x": {}}),
+        ("{{#a}}{{#join delimiter=''}}a{{/join delimiter=''}}{{/a}}", {"a": [""] * 50_000}),
     ],
 )
 def test_a_template_ends(template: str, parameters: dict[str, Any]) -> None:
@@ -107,6 +110,16 @@ def test_a_template_ends(template: str, parameters: dict[str, Any]) -> None:
         render(template, parameters)
     assert refused.value.caused_by is not None
     assert "size limit exceeded" in refused.value.caused_by.reason
+
+
+@pytest.mark.parametrize("template", ["{{deep}}", "{{#toJson}}deep{{/toJson}}", "{{#join}}deep{{/join}}"])
+def test_parameters_that_nest_too_deep_to_be_written_are_refused(template: str) -> None:
+    """They are read: JSON may nest deeper than it can be written."""
+    deep: Any = []
+    for _ in range(1_020):
+        deep = [deep]
+    with pytest.raises(Failure, match="Error running TemplateScript"):
+        render(template, {"deep": deep})
 
 
 JSON = st.recursive(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import orjson
-
 from isthmus.errors import illegal_argument, parsing_failure
 from isthmus.rest.elasticsearch.call import (
     CLUSTER_WAIT_PARAMETERS,
@@ -16,7 +14,7 @@ from isthmus.rest.elasticsearch.call import (
 )
 from isthmus.rest.elasticsearch.search_values import json_object as read_object
 from isthmus.rest.elasticsearch.search_values import token_of, unsupported
-from isthmus.rest.http import Response, json_response
+from isthmus.rest.http import Response, json_response, json_text
 from isthmus.search.stored_scripts import LANGUAGE, StoredScript, StoredScripts
 from isthmus.security.authorize import require_cluster_action
 
@@ -73,7 +71,7 @@ def _script(body: dict[str, Any]) -> StoredScript:
         raise illegal_argument(f"script_lang not supported [{language[:100]}]")
     source = script.get("source")
     if isinstance(source, dict):
-        source = orjson.dumps(source).decode()
+        source = json_text(source).decode()
     if not isinstance(source, str) or not source:
         raise illegal_argument("must specify source for stored script")
     options = script.get("options")

@@ -18,7 +18,7 @@ from isthmus.rest.elasticsearch.search_parameters import (
     OWN_PARAMETERS,
     expressions_of,
 )
-from isthmus.rest.elasticsearch.search_values import text_list, unknown_key
+from isthmus.rest.elasticsearch.search_values import text_list, token_of, unknown_key
 from isthmus.rest.elasticsearch.search_warnings import warnings_of_many
 from isthmus.rest.http import Response, integer_parameter, json_response, parse_json
 from isthmus.search.running import MULTI_SEARCH_ACTION, RunningTasks
@@ -164,6 +164,8 @@ def _read_header(header: dict[str, Any]) -> tuple[dict[str, str], tuple[str, ...
             parameters[name] = "true" if value else "false"
         elif isinstance(value, list):
             parameters[name] = ",".join(text_list(name, value))
+        elif isinstance(value, dict):
+            raise illegal_argument(f"[{name}] must be a single value, found {token_of(value)}")
         elif value is not None:
             parameters[name] = str(value)
     return parameters, expressions

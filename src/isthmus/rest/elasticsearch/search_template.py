@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
-
 from isthmus.errors import parsing_failure, validation_failure
 from isthmus.rest.elasticsearch.call import Call, ElasticsearchRouter, json_object
 from isthmus.rest.elasticsearch.scroll import begin_scroll
@@ -20,12 +18,12 @@ from isthmus.rest.elasticsearch.search_parameters import SEARCH_PARAMETERS, expr
 from isthmus.rest.elasticsearch.search_values import boolean, token_of
 from isthmus.rest.elasticsearch.search_values import json_object as read_object
 from isthmus.rest.elasticsearch.search_warnings import warnings_of
-from isthmus.rest.http import Response, json_response, parse_json
+from isthmus.rest.http import Response, json_response, json_text, parse_json
 from isthmus.search.mustache import render
 from isthmus.search.progress import is_partial
 from isthmus.search.running import RunningTasks
 from isthmus.search.scroll import Scrolls
-from isthmus.search.stored_scripts import StoredScripts
+from isthmus.search.stored_scripts import StoredScripts, require_inline_size
 from isthmus.security.authorize import require_index_action
 
 #: whoever may search by templates somewhere may see what becomes of one
@@ -51,6 +49,7 @@ class Templates:
             raise validation_failure("template is missing")
         if named is None:
             source = _source(members["source"])
+            require_inline_size(source)
         elif not isinstance(named, str):
             raise parsing_failure(f"[id] must be a string, found {token_of(named)}")
         else:
@@ -109,5 +108,5 @@ def _source(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
-        return orjson.dumps(value).decode()
+        return json_text(value).decode()
     raise parsing_failure(f"[source] must be a string or an object, found {token_of(value)}")
