@@ -103,6 +103,11 @@ class HeldViews:
         """How many snapshots of indices are held now, or about to be."""
         return self._opening + sum(len(view.names) for view in self._views.values())
 
+    @property
+    def _contexts(self) -> int:
+        """How much counts against the bound: a view of no index at all is one context too."""
+        return self._opening + sum(max(len(view.names), 1) for view in self._views.values())
+
     async def open(
         self,
         principal: Principal,
@@ -130,11 +135,12 @@ class HeldViews:
         self._require_room(len(selections), limits)
         names = tuple(selection.index for selection in selections)
         # Counted before anything is awaited: any number of requests may be just here.
-        self._opening += len(names)
+        contexts = max(len(names), 1)
+        self._opening += contexts
         try:
             held = await self._engine.hold(names)
         finally:
-            self._opening -= len(names)
+            self._opening -= contexts
         view_id = secrets.token_urlsafe(_ID_BYTES)
         self._views[view_id] = _View(
             owner=owner_of(principal, visitor),
@@ -256,7 +262,7 @@ class HeldViews:
     def _require_room(self, indices: int, limits: KeepAliveLimits) -> None:
         if indices > MOST_INDICES:
             raise illegal_argument(f"one search context can hold [{MOST_INDICES}] indices at most")
-        if self.held_indices + indices > limits.most_contexts:
+        if self._contexts + max(indices, 1) > limits.most_contexts:
             raise too_many_contexts(limits.most_contexts)
 
     def _extend(self, view: _View, keep_alive_milliseconds: int) -> None:

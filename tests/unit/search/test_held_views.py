@@ -107,6 +107,18 @@ async def test_there_is_a_bound(here: Clusters) -> None:
     assert (await _open(here)).indices == 2
 
 
+async def test_views_of_nothing_have_a_bound_too(here: Clusters) -> None:
+    """Each takes memory and is looked at again and again until its time is over."""
+    here.limits = KeepAliveLimits(most_contexts=3)
+    for _ in range(3):
+        assert (await _open(here, "nothing-*")).indices == 0
+    with pytest.raises(Failure, match="too many scroll contexts"):
+        await _open(here, "nothing-*")
+    assert here.views.held_indices == 0
+    here.clock.seconds += 61
+    assert (await _open(here, "nothing-*")).indices == 0
+
+
 async def test_the_bound_holds_for_many_at_once(here: Clusters) -> None:
     """Openings that are under way count."""
     here.limits = KeepAliveLimits(most_contexts=6)
