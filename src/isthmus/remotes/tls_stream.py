@@ -22,6 +22,8 @@ _RECORDS_AT_ONCE: Final = 16
 _HIGH_WATER_BYTES: Final = 64 * 1024
 #: how long the other side has to say goodbye too
 _GOODBYE_SECONDS: Final = 2.0
+#: how long a connection that is to close waits for a side that reads nothing of what is left to send
+_UNREAD_SECONDS: Final = 30.0
 
 _P = TypeVar("_P", bound=asyncio.Protocol)
 
@@ -117,6 +119,7 @@ class TlsTransport(asyncio.Transport):
         self._closing = False
         self._ended = False
         self._goodbye: asyncio.TimerHandle | None = None
+        self._patience: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Read from now on."""
@@ -193,7 +196,9 @@ class TlsTransport(asyncio.Transport):
         if self._closing:
             return
         self._closing = True
-        if not self._unsent:
+        if self._unsent:
+            self._give_up_later()
+        else:
             self._say_goodbye()
 
     def abort(self) -> None:
@@ -215,16 +220,41 @@ class TlsTransport(asyncio.Transport):
             self._loop.call_soon(self._end, error if isinstance(error, OSError) else None)
 
     def _writable(self) -> None:
-        self._loop.remove_writer(self._descriptor)
-        unsent, self._unsent = self._unsent, bytearray()
-        self._send(memoryview(unsent))
-        if self._ended or self._unsent:
+        before = len(self._unsent)
+        self._send_more()
+        if self._ended:
             return
+        if self._unsent:
+            if self._closing and len(self._unsent) < before:
+                self._give_up_later()
+            return
+        self._loop.remove_writer(self._descriptor)
         if self._writing_paused:
             self._writing_paused = False
             self._protocol.resume_writing()
         if self._closing:
             self._say_goodbye()
+
+    def _send_more(self) -> None:
+        """Send what waits, where it is: copying what is left each time would stop everything else."""
+        sent = 0
+        try:
+            with memoryview(self._unsent) as waiting:
+                while sent < len(waiting):
+                    with waiting[sent:] as rest:
+                        sent += self._socket.send(rest)
+        except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            pass
+        except (OSError, ValueError) as error:
+            self._end(error if isinstance(error, OSError) else None)
+            return
+        del self._unsent[:sent]
+
+    def _give_up_later(self) -> None:
+        """End the connection after a while in which nothing more of what waits could be sent."""
+        if self._patience is not None:
+            self._patience.cancel()
+        self._patience = self._loop.call_later(_UNREAD_SECONDS, self._end, None)
 
     def _readable(self) -> None:
         for _ in range(_RECORDS_AT_ONCE):
@@ -254,6 +284,8 @@ class TlsTransport(asyncio.Transport):
         """Tell the other side that this was all; its own goodbye says that it has read everything."""
         if self._goodbye is not None or self._ended:
             return
+        if self._patience is not None:
+            self._patience.cancel()
         try:
             self._socket.unwrap()
         except ssl.SSLWantReadError:
@@ -270,8 +302,9 @@ class TlsTransport(asyncio.Transport):
         self._ended = True
         self._closing = True
         self._unsent.clear()
-        if self._goodbye is not None:
-            self._goodbye.cancel()
+        for timer in (self._goodbye, self._patience):
+            if timer is not None:
+                timer.cancel()
         self._loop.remove_writer(self._descriptor)
         self._reading = False
         self._loop.remove_reader(self._descriptor)

@@ -30,7 +30,7 @@ class HttpLimits(Record, frozen=True, kw_only=True):
     handshake_seconds: float = 10
     #: from the first byte of a request to the end of its headers
     head_seconds: float = 30
-    #: the longest silence in the middle of a body
+    #: the longest silence in the middle of a body, or while an answer is not read
     body_idle_seconds: float = 60
     #: the longest silence between two requests
     keep_alive_seconds: float = 75

@@ -32,7 +32,15 @@ logger = logging.getLogger(__name__)
 _SHORT_BYTES: Final = 64 * 1024
 #: headers whose handling is the other protocol's
 _NOT_FOR_HERE: Final = frozenset(
-    {"transfer-encoding", "expect", "upgrade", "connection", "content-encoding", "keep-alive"}
+    {
+        "connection",
+        "content-encoding",
+        "expect",
+        "keep-alive",
+        "proxy-connection",  # the parser takes it for "connection"
+        "transfer-encoding",
+        "upgrade",
+    }
 )
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
@@ -79,6 +87,8 @@ class LinkHttpProtocol(asyncio.Protocol):
         #: when the last bytes came or went
         self._waiting_since = self._loop.time()
         self._answered_any = False
+        #: what is left to send since the other side reads too slowly; None where it keeps up
+        self._unread_bytes: int | None = None
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
 
     # asyncio.Protocol
@@ -105,7 +115,7 @@ class LinkHttpProtocol(asyncio.Protocol):
             return
         self._received += data
         self._waiting_since = self._loop.time()
-        if self._task is None:
+        if self._task is None and self._unread_bytes is None:
             self._take_up(data)
         elif len(self._received) > self._short_bytes:  # the next request can wait, its sender too
             self.transport.pause_reading()
@@ -121,11 +131,25 @@ class LinkHttpProtocol(asyncio.Protocol):
         if self._application.may_be_abandoned(request.method, request.path):
             task.cancel()
 
+    def pause_writing(self) -> None:
+        """Serve nothing more to a caller who does not read what is answered."""
+        self._unread_bytes = self.transport.get_write_buffer_size()
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on where the caller has read on."""
+        self._unread_bytes = None
+        if self._task is None and not self._closing:
+            self._go_on()
+
     # what the server asks of its connections
 
     def close_if_too_slow(self, now: float) -> None:
-        """Close the connection of a caller that dawdles in the middle of a request, or does not come back."""
+        """Close the connection of a caller that dawdles, does not read the answer, or does not come back."""
         if self._task is not None:
+            return
+        if self._unread_bytes is not None:
+            self._abort_if_unread(now, self._unread_bytes)
             return
         limits = self._limits
         idle = limits.keep_alive_seconds if self._answered_any else limits.head_seconds
@@ -184,9 +208,22 @@ class LinkHttpProtocol(asyncio.Protocol):
             self._buffered.release(len(request.body))
         self._task = self._request = None
         self._answer(response, text)
-        if self._received and not self._closing:
-            self.transport.resume_reading()
+        if self._received and not self._closing and self._unread_bytes is None:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Serve what came while there was something else to do."""
+        self.transport.resume_reading()
+        if self._received:
             self._take_up(self._received)
+
+    def _abort_if_unread(self, now: float, unread_bytes: int) -> None:
+        """Drop a connection on which nothing has left for too long: it holds an answer in memory."""
+        left = self.transport.get_write_buffer_size()
+        if left != unread_bytes:
+            self._unread_bytes, self._waiting_since = left, now
+        elif now - self._waiting_since > self._limits.body_idle_seconds:
+            self.transport.abort()
 
     async def _respond(self, request: Request) -> Response:
         application = self._application

@@ -88,6 +88,8 @@ class NodeHttpProtocol(HttpToolsProtocol):
         #: an answer that ends the connection, kept until the answers before it are out
         self._last_words: bytes | None = None
         self._close_at: float | None = None
+        #: what was left to send when the sweep last looked and since when: the caller reads too slowly
+        self._unread: tuple[int, float] | None = None
         #: True: whatever arrives is dropped
         self._deaf = False
 
@@ -219,11 +221,15 @@ class NodeHttpProtocol(HttpToolsProtocol):
         return bool(self.pipeline) or (self._running is not None and not self._running[1].response_complete)
 
     def close_if_too_slow(self, now: float) -> None:
-        """Close the connection of a caller that dawdles in the middle of a request."""
+        """Close the connection of a caller that dawdles in a request, or does not read the answer."""
         if self._close_at is not None:
             if now >= self._close_at:
                 self.transport.close()
             return
+        if self.flow.write_paused:
+            self._abort_if_unread(now)
+        else:
+            self._unread = None
         if self.flow.read_paused or (self._head_since is not None and self._answering()):
             # What is late is this side's doing: the caller's time starts afresh.
             self._head_since = now if self._head_since is not None else None
@@ -237,6 +243,15 @@ class NodeHttpProtocol(HttpToolsProtocol):
             logger.debug("slow request dropped", extra={"peer": self.client})
             self._deaf = True
             self.transport.close()
+
+    def _abort_if_unread(self, now: float) -> None:
+        """Drop a connection on which nothing has left for too long: it holds an answer in memory."""
+        left = self.transport.get_write_buffer_size()
+        if self._unread is None or self._unread[0] != left:
+            self._unread = (left, now)
+        elif now - self._unread[1] > self._limits.body_idle_seconds:
+            logger.debug("answer that nobody reads dropped", extra={"peer": self.client})
+            self.abort()
 
     def serves(self, application: HttpApplication) -> bool:
         """Answer whether this connection is one of that application's."""

@@ -13,6 +13,7 @@ from typing import cast
 import pytest
 import trustme
 
+from isthmus.remotes import tls_stream
 from isthmus.remotes.tls_stream import TlsTransport, start_tls
 
 NAME = "far.test"
@@ -233,3 +234,33 @@ async def test_another_name_in_the_certificate_is_refused(
         await start_tls(ours, contexts[1], Recorder, server_hostname="near.test", handshake_seconds=10)
     with pytest.raises(OSError, match=r".*"):
         await serving
+
+
+async def test_a_side_that_reads_nothing_holds_up_no_end(
+    contexts: tuple[ssl.SSLContext, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left to send is given up a while after the close; as long as some is read it is not."""
+    monkeypatch.setattr(tls_stream, "_UNREAD_SECONDS", 0.5)
+    client, server = await pair(contexts)
+    server.transport.pause_reading()
+    client.transport.write(LARGE)
+    client.transport.close()
+    assert await asyncio.wait_for(client.lost, 10) is None
+    assert client.transport.get_write_buffer_size() == 0
+    server.transport.abort()
+    await asyncio.wait_for(server.lost, 10)
+
+
+async def test_a_slow_reader_costs_no_copies(contexts: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    """What waits stays where it is, however often some of it leaves."""
+    client, server = await pair(contexts)
+    server.transport.pause_reading()
+    client.transport.write(LARGE)
+    waiting = client.transport._unsent
+    server.transport.resume_reading()
+    await server.until(len(LARGE))
+    assert client.transport._unsent is waiting
+    assert server.digest.digest() == hashlib.sha256(LARGE).digest()
+    client.transport.abort()
+    server.transport.abort()
+    await asyncio.gather(client.lost, server.lost)

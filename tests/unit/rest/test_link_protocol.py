@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from isthmus.errors import Failure
@@ -33,6 +34,8 @@ class Application:
             except asyncio.CancelledError:
                 self.cancelled.set()
                 raise
+        if request.path == "/large":
+            return json_response({"large": "x" * 3_000_000})
         if request.path == "/broken":
             raise RuntimeError("hush")
         return json_response({"path": request.path, "size": len(request.body)})
@@ -160,3 +163,27 @@ async def test_a_retired_connection_answers_and_closes(wire: Wire) -> None:
     wire.server.retire_connections(wire.application)
     wire.application.bell.set()
     assert b"connection: close" in (await asyncio.wait_for(wire.reader.read(), 10))
+
+
+async def test_requests_of_a_peer_that_reads_no_answer_wait(wire: Wire) -> None:
+    """One answer at most is held for it; once it reads on, it is served on."""
+    (connection,) = wire.server._state.connections
+    wire.writer.transport.pause_reading()
+    for _ in range(4):
+        wire.writer.write(_post("/large"))
+        await asyncio.sleep(0.05)
+        assert connection.transport.get_write_buffer_size() < 4_000_000
+    wire.writer.transport.resume_reading()
+    for _ in range(4):
+        assert len(await wire.answer()) > 3_000_000
+    assert await wire.ask(_post("/after")) == b'200 {"path":"/after","size":0}'
+
+
+@pytest.mark.parametrize("requests", [1, 3])
+async def test_a_peer_that_never_reads_is_dropped(wire: Wire, requests: int) -> None:
+    """With what was kept for it, whichever protocol has the connection."""
+    wire.writer.transport.pause_reading()
+    wire.writer.write(_post("/large") * requests)
+    async with asyncio.timeout(20):
+        while wire.server.open_connections:  # noqa: ASYNC110 - nothing tells when the server drops one
+            await asyncio.sleep(0.05)
