@@ -19,6 +19,7 @@ from isthmus.rest.elasticsearch import (
     search_highlight,
     search_parameters,
     search_suggest,
+    search_suggest_completion,
     stats,
 )
 from isthmus.search.aggregations import parse, pipelines, terms
@@ -35,6 +36,9 @@ LISTS: dict[str, Collection[str]] = {
     "Cluster settings without effect": known_settings.KEPT_WITHOUT_EFFECT,
     "Body": {*search_body._READERS, *search_body.FETCH_READERS},
     "Options of the suggester term": search_suggest.READERS,
+    "Options of the suggester completion": search_suggest_completion.READERS,
+    "Options of fuzzy completions": search_suggest_completion.FUZZY_READERS,
+    "Options of the suggester completion that are refused": search_suggest_completion.UNSUPPORTED,
     "Suggesters that are refused": search_suggest.UNSUPPORTED,
     "Options of highlight": search_highlight._READERS,
     "Options of highlight without effect": search_highlight.WITHOUT_EFFECT,

@@ -33,6 +33,8 @@ from isthmus.exchange.searching import (
     TotalHits,
 )
 from isthmus.exchange.suggesting import (
+    CompletionFuzziness,
+    CompletionSuggester,
     TermSuggester,
 )
 from isthmus.exchange.values import (
@@ -57,6 +59,8 @@ __all__ = (
     "DEFAULT_TRACK_TOTAL_HITS",
     "ORDINAL_SHIFT",
     "Collapse",
+    "CompletionFuzziness",
+    "CompletionSuggester",
     "Engine",
     "FailureReport",
     "FetchRequest",

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from isthmus.exchange.suggesting import TermSuggester
+from isthmus.exchange.suggesting import CompletionSuggester, TermSuggester
 from isthmus.exchange.values import FailureReport, Json, JsonObject, Record, SortValue
 from isthmus.names import IndexName
 
@@ -181,6 +181,12 @@ class SearchRequest(Record, frozen=True, kw_only=True):
     fetch: FetchRequest | None = None
     indices_boost: tuple[tuple[str, float], ...] = ()
     suggest: tuple[TermSuggester, ...] = ()
+    completions: tuple[CompletionSuggester, ...] = ()
+
+    @property
+    def suggests(self) -> bool:
+        """Tell whether anything is to be suggested."""
+        return bool(self.suggest or self.completions)
 
 
 class FieldAccess(Record, frozen=True, kw_only=True):
@@ -252,7 +258,8 @@ class SearchResult(Record, frozen=True, kw_only=True):
     compare: ``ip`` for addresses, else empty. Nothing at all says that of no key.
     ``served_nanoseconds`` is how long a remote cluster was at it in all, where it was asked to tell.
     ``profile`` holds how long what took, an object for each index in Elasticsearch's form.
-    ``suggestions`` holds the entries of each suggester by name, with options to spare for combining.
+    ``suggestions`` holds the entries of each suggester by name, with options to spare for combining; the
+    ``_source`` of an option is JSON text, as bytes.
     """
 
     took_milliseconds: int = 0

@@ -26,3 +26,28 @@ class TermSuggester(Record, frozen=True, kw_only=True):
     min_document_frequency: float = 0.0
     max_term_frequency: float = 0.01
     distance: str = "internal"
+
+
+class CompletionFuzziness(Record, frozen=True, kw_only=True):
+    """How far what is completed may be from what was typed: in edits of characters, or of UTF-8's bytes.
+
+    The first ``prefix_length`` are exact, and so is all of what is shorter than ``min_length``.
+    """
+
+    edits: int = 1
+    transpositions: bool = True
+    min_length: int = 3
+    prefix_length: int = 1
+    unicode_aware: bool = False
+
+
+class CompletionSuggester(Record, frozen=True, kw_only=True):
+    """Asks for the documents with the heaviest inputs of a field that begin as ``prefix`` does."""
+
+    name: str
+    prefix: str
+    field: str
+    analyzer: str | None = None
+    size: int = 5
+    skip_duplicates: bool = False
+    fuzzy: CompletionFuzziness | None = None

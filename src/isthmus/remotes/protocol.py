@@ -40,8 +40,10 @@ QUESTIONS: Final = "questions"
 #: the members ``fetch``, ``collapse``, ``rescore``, ``profile``, ``statistics``, ``indices_boost`` and
 #: ``suggest`` of a search, and ``numeric_type`` of its sort keys; the action ``term_statistics``
 HITS: Final = "hits"
+#: the member ``completions`` of a search
+COMPLETIONS: Final = "completions"
 #: all that this version has
-FEATURES: Final = (ZSTANDARD, LZ4, DEFLATE, NODES, VIEWS, QUESTIONS, HITS)
+FEATURES: Final = (ZSTANDARD, LZ4, DEFLATE, NODES, VIEWS, QUESTIONS, HITS, COMPLETIONS)
 
 # Header names, lower case.
 AUTHORIZATION: Final = "authorization"

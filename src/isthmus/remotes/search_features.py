@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from isthmus.errors import Failure, FailureKind, Fault
 from isthmus.exchange import SearchRequest
-from isthmus.remotes.protocol import HITS, Welcome
+from isthmus.remotes.protocol import COMPLETIONS, HITS, Welcome
 
 
 def needed_features(request: SearchRequest) -> Collection[str]:
@@ -22,11 +22,11 @@ def needed_features(request: SearchRequest) -> Collection[str]:
         and not request.profile
         and request.statistics is None
         and not request.indices_boost
-        and not request.suggest
+        and not request.suggests
         and not (request.sort and any(key.numeric_type for key in request.sort))
     ):
         return ()
-    return (HITS,)
+    return (HITS, COMPLETIONS) if request.completions else (HITS,)
 
 
 def require_features(needed: Collection[str], alias: str, welcome: Welcome | None) -> None:

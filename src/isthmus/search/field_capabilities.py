@@ -131,7 +131,7 @@ def _fields(properties: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, F
 
 
 def _leaf(kind: str, mapping: Mapping[str, Any], *, is_multi_field: bool) -> FieldCapability:
-    has_values = kind != "text" and mapping.get("doc_values", True) is not False
+    has_values = kind not in ("completion", "text") and mapping.get("doc_values", True) is not False
     is_indexed = mapping.get("index", True) is not False
     return FieldCapability(
         kind,

@@ -21,7 +21,7 @@ from isthmus.search.outcome import Outcome
 from isthmus.search.plan import Plan
 from isthmus.search.profiles import profile_of
 from isthmus.search.shard_failures import search_phase_failure
-from isthmus.search.suggestions import combine_suggestions
+from isthmus.search.suggestions import combine_suggestions, with_cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def merge(plan: Plan, outcomes: Sequence[Outcome], took_milliseconds: int) -> Se
         aggregations=_aggregations(plan, answered),
         failures=tuple(_failures(answered)),
         profile=profile_of(answered) if plan.request.profile else (),
-        suggestions=_suggestions(plan, answered) if plan.request.suggest else {},
+        suggestions=_suggestions(plan, answered) if plan.request.suggests else {},
     )
     return SearchAnswer(
         result,
@@ -145,9 +145,12 @@ def _aggregations(plan: Plan, answered: Sequence[tuple[ClusterAlias | None, Sear
 
 
 def _suggestions(plan: Plan, answered: Sequence[tuple[ClusterAlias | None, SearchResult]]) -> JsonObject:
-    return combine_suggestions(
-        plan.request.suggest, [result.suggestions for _, result in answered], final=True
-    )
+    request = plan.request
+    parts = [
+        result.suggestions if alias is None else with_cluster(request, result.suggestions, alias)
+        for alias, result in answered
+    ]
+    return combine_suggestions(request, parts, final=True)
 
 
 def _total(parts: Sequence[TotalHits | None], track: bool | int) -> TotalHits | None:  # noqa: FBT001 - as asked

@@ -10,8 +10,16 @@ from remotes_harness import ALIAS, FarCluster, Near, reader
 from test_remotes_live import OPTIONS, connect, search
 
 from isthmus.errors import Failure
-from isthmus.exchange import Collapse, FetchRequest, Rescore, SearchRequest, SortKey, TermStatistics
-from isthmus.remotes.protocol import FEATURES, HITS, Welcome
+from isthmus.exchange import (
+    Collapse,
+    CompletionSuggester,
+    FetchRequest,
+    Rescore,
+    SearchRequest,
+    SortKey,
+    TermStatistics,
+)
+from isthmus.remotes.protocol import COMPLETIONS, FEATURES, HITS, Welcome
 from isthmus.remotes.search_features import needed_features, require_features
 from isthmus.rest.remote.interface import RemoteInterface
 
@@ -33,6 +41,7 @@ class OfOldTimes(RemoteInterface):
         ({"collapse": Collapse(field="a")}, (HITS,)),
         ({"rescore": (Rescore(query={}),)}, (HITS,)),
         ({"statistics": TermStatistics()}, (HITS,)),
+        ({"completions": (CompletionSuggester(name="a", prefix="b", field="c"),)}, (HITS, COMPLETIONS)),
         ({"sort": (SortKey(field="a"),)}, ()),
         ({"sort": (SortKey(field="a", numeric_type="double"),)}, (HITS,)),
     ],

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from isthmus.errors import Failure, FailureKind
-from isthmus.exchange import FieldRequest, SearchRequest
+from isthmus.exchange import CompletionFuzziness, CompletionSuggester, FieldRequest, SearchRequest
 from isthmus.rest.elasticsearch.search_order import search_question
 from isthmus.rest.http import parse_query_string
 
@@ -32,7 +32,38 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"suggest": {"s": {"term": {"field": "a"}}}}, "The required text option is missing"),
     ({"suggest": {"s": {"text": "a", "term": {}}}}, "the required field option [field] is missing"),
     ({"suggest": {"s": {"text": "a", "phrase": {"field": "a"}}}}, "[suggest.phrase] is not supported"),
-    ({"suggest": {"s": {"prefix": "a", "completion": {}}}}, "[suggest.prefix] is for the suggester"),
+    ({"suggest": {"s": {"prefix": "a", "term": {"field": "a"}}}}, "[suggest.prefix] is for the suggester"),
+    ({"suggest": {"s": {"prefix": "a", "completion": {}}}}, "the required field option [field] is missing"),
+    ({"suggest": {"s": {"text": "a", "term": {}, "phrase": {}}}}, "[suggest.phrase] is not supported"),
+    (
+        {"suggest": {"s": {"text": "a", "term": {}, "completion": {}}}},
+        "suggestion [s] has more than one type",
+    ),
+    ({"suggest": {"s": {"completion": {"field": "a"}}}}, "The required text option is missing"),
+    (
+        {"suggest": {"s": {"regex": "a.*", "completion": {"field": "a"}}}},
+        "[suggest.regex] is not supported",
+    ),
+    (
+        {"suggest": {"s": {"prefix": "a", "completion": {"field": "a", "contexts": {}}}}},
+        "[suggest.completion.contexts] is not supported",
+    ),
+    (
+        {"suggest": {"s": {"prefix": "a", "completion": {"field": "a", "what": 1}}}},
+        "[completion] unknown field [what]",
+    ),
+    (
+        {"suggest": {"s": {"prefix": "a", "completion": {"field": "a", "size": 0}}}},
+        "[size] must be between [1]",
+    ),
+    (
+        {"suggest": {"s": {"prefix": "a", "completion": {"field": "a", "fuzzy": {"fuzziness": 3}}}}},
+        "Invalid fuzziness value: 3",
+    ),
+    (
+        {"suggest": {"s": {"prefix": "a", "completion": {"field": "a", "fuzzy": {"fuzzy": 3}}}}},
+        "[fuzzy] unknown field [fuzzy]",
+    ),
     ({"suggest": {"s": {"text": "a", "other": {}}}}, "unknown suggestion type [other]"),
     ({"suggest": {"text": 5}}, "[suggest] [text] must be text"),
     ({"suggest": {"s": {"text": "a", "term": {"what": 1}}}}, "suggester[term] doesn't support field [what]"),
@@ -141,3 +172,42 @@ def test_suggesters_have_a_text_of_their_own_or_one_for_all() -> None:
     with_query = asked("", {"suggest": {"text": "shared", "a": named}, "query": {"match_all": {}}})
     assert with_query.query == {"match_all": {}}
     assert asked("", {"suggest": {}}) == SearchRequest()
+
+
+@pytest.mark.parametrize(
+    ("fuzzy", "read"),
+    [
+        (True, CompletionFuzziness()),
+        (False, None),
+        ({}, CompletionFuzziness()),
+        ({"fuzziness": "AUTO"}, CompletionFuzziness()),
+        ({"fuzziness": "AUTO:2,4"}, CompletionFuzziness(edits=2)),
+        ({"fuzziness": "auto:6,9"}, CompletionFuzziness(edits=0)),
+        ({"fuzziness": "2"}, CompletionFuzziness(edits=2)),
+        (
+            {
+                "fuzziness": 0,
+                "transpositions": False,
+                "min_length": 4,
+                "prefix_length": 0,
+                "unicode_aware": True,
+                "max_determinized_states": 5,
+            },
+            CompletionFuzziness(
+                edits=0, transpositions=False, min_length=4, prefix_length=0, unicode_aware=True
+            ),
+        ),
+    ],
+)
+def test_completions_may_be_fuzzy(fuzzy: Any, read: CompletionFuzziness | None) -> None:
+    """How far is told by an object, or left to what is usual by a flag."""
+    options = {"field": "f", "fuzzy": fuzzy, "skip_duplicates": True, "size": 3, "analyzer": "whitespace"}
+    request = asked("", {"suggest": {"s": {"prefix": "ab", "completion": options}, "text": "other"}})
+    assert request.completions == (
+        CompletionSuggester(
+            name="s", prefix="ab", field="f", analyzer="whitespace", size=3, skip_duplicates=True, fuzzy=read
+        ),
+    )
+    assert request.query == {"match_none": {}}
+    by_text = asked("", {"suggest": {"s": {"completion": {"field": "f"}}, "text": "other"}})
+    assert by_text.completions == (CompletionSuggester(name="s", prefix="other", field="f"),)

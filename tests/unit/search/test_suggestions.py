@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isthmus.exchange import TermSuggester
+from isthmus.exchange import SearchRequest, TermSuggester
 from isthmus.search.suggestions import combine_suggestions, in_order
 
 _WORDS = ("bridge", "bridges", "brigde", "budge", "fridge")
@@ -28,8 +28,9 @@ def test_words_are_counted_over_all_parts(parts: list[dict[str, int]], by_freque
     suggester = TermSuggester(
         name="s", text="bridgee", field="f", by_frequency=by_frequency, size=size, shard_size=9
     )
+    request = SearchRequest(suggest=(suggester,))
     answers = [{"s": [entry(part)]} for part in parts]
-    combined = combine_suggestions([suggester], answers, final=True)
+    combined = combine_suggestions(request, answers, final=True)
     whole: dict[str, int] = {}
     for part in parts:
         for word, number in part.items():
@@ -37,17 +38,19 @@ def test_words_are_counted_over_all_parts(parts: list[dict[str, int]], by_freque
     expected = in_order(suggester, entry(whole)["options"])[:size]
     assert combined == {"s": [{**entry({}), "options": expected}] if parts else []}
     if len(parts) > 1:
-        halves = [combine_suggestions([suggester], some, final=False) for some in (answers[:2], answers[2:])]
-        assert combine_suggestions([suggester], halves, final=True) == combined
+        halves = [combine_suggestions(request, some, final=False) for some in (answers[:2], answers[2:])]
+        assert combine_suggestions(request, halves, final=True) == combined
 
 
 def test_each_suggester_and_each_word_is_combined_by_itself() -> None:
     """Entries stand in the order of the text; a part that lacks a suggester has none of its words."""
-    suggesters = [TermSuggester(name=name, text="bridgee bridgee", field="f") for name in ("a", "b")]
+    request = SearchRequest(
+        suggest=tuple(TermSuggester(name=name, text="bridgee bridgee", field="f") for name in ("a", "b"))
+    )
     parts = [
         {"a": [entry({"bridge": 1}), entry({"budge": 2}, 8)], "b": [entry({"fridge": 1})]},
         {"a": [entry({"bridge": 4}), entry({}, 8)]},
     ]
-    combined = combine_suggestions(suggesters, parts, final=True)
+    combined = combine_suggestions(request, parts, final=True)
     assert combined == {"a": [entry({"bridge": 5}), entry({"budge": 2}, 8)], "b": [entry({"fridge": 1})]}
-    assert combine_suggestions(suggesters, [], final=True) == {"a": [], "b": []}
+    assert combine_suggestions(request, [], final=True) == {"a": [], "b": []}

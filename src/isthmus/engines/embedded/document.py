@@ -10,6 +10,8 @@ from typing import Final
 import msgspec
 import orjson
 
+from isthmus.engines.embedded.analysis import Analyzers
+from isthmus.engines.embedded.document_completions import field_reader
 from isthmus.engines.embedded.document_failures import (
     document_failure,
     malformed_document,
@@ -46,12 +48,24 @@ class ParsedDocument(msgspec.Struct, frozen=True):
 class DocumentParser:
     """Parses documents against one mapping, again and again."""
 
-    def __init__(self, mapping: Mapping, field_limit: int = DEFAULT_FIELD_LIMIT) -> None:
+    def __init__(
+        self,
+        mapping: Mapping,
+        field_limit: int = DEFAULT_FIELD_LIMIT,
+        analyzers: Analyzers | None = None,
+    ) -> None:
         self.mapping = mapping
         self._field_limit = field_limit
+        self._analyzers = Analyzers() if analyzers is None else analyzers
         self._fields = {
-            path: FieldReader(each) for path, each in mapping.fields.items() if each.parent is None
+            path: field_reader(each, self._analyzers)
+            for path, each in mapping.fields.items()
+            if each.parent is None
         }
+
+    def grown(self, mapping: Mapping) -> DocumentParser:
+        """Answer the parser of the same index with a larger mapping."""
+        return DocumentParser(mapping, self._field_limit, self._analyzers)
 
     def parse(self, document_id: str, source: bytes) -> ParsedDocument:
         """Read one document.
@@ -59,7 +73,9 @@ class DocumentParser:
         Raises a failure of type ``document_parsing_exception``, ``strict_dynamic_mapping_exception``
         or ``illegal_argument_exception``, each a 400 of this document only.
         """
-        return _DocumentWalk(self.mapping, self._fields, self._field_limit, document_id, source).run()
+        return _DocumentWalk(
+            self.mapping, self._fields, self._field_limit, self._analyzers, document_id, source
+        ).run()
 
 
 class _DocumentWalk:
@@ -70,12 +86,14 @@ class _DocumentWalk:
         mapping: Mapping,
         fields: dict[str, FieldReader],
         field_limit: int,
+        analyzers: Analyzers,
         document_id: str,
         source: bytes,
     ) -> None:
         self._mapping = mapping
         self._fields = fields
         self._field_limit = field_limit
+        self._analyzers = analyzers
         self._id = document_id
         self._source = source
         self._new_fields: dict[str, FieldReader] = {}
@@ -89,8 +107,9 @@ class _DocumentWalk:
         for path, given in self._values.items():
             if len(given) == 1:
                 continue
-            kind = mapping.fields[path].field_type.kind
-            if kind is ColumnKind.TEXT:
+            mapped = mapping.fields[path]
+            kind = mapped.field_type.kind
+            if kind is ColumnKind.TEXT or mapped.type == "completion":
                 continue
             # values of one field are all text or all numbers, so they compare
             ordered = sorted(set(given) if kind is ColumnKind.KEYWORD else given)
@@ -164,7 +183,7 @@ class _DocumentWalk:
             self._new_objects[path] = added
             self._known_object(added, value, dynamic, depth)
             return
-        added_field = FieldReader(infer_field(self._mapping, path, first))
+        added_field = field_reader(infer_field(self._mapping, path, first), self._analyzers)
         self._new_fields[path] = added_field
         added_field.read(value, self._values, self._refuse)
 

@@ -25,7 +25,7 @@ class FieldReader:
 
     __slots__ = ("_null_value", "_path", "_read", "_searchable", "_short", "_string", "_subfields", "field")
 
-    def __init__(self, field: FieldMapping) -> None:
+    def __init__(self, field: FieldMapping, subfields: tuple[FieldReader, ...] = ()) -> None:
         # what a field's properties say is worked out here: this is the innermost loop of writing
         self.field = field
         self._path = field.path
@@ -34,7 +34,7 @@ class FieldReader:
         self._string = field.type in {"keyword", "text"}
         self._null_value = field.null_value
         self._short = _certain_length(field)
-        self._subfields = tuple(FieldReader(each) for each in field.subfields)
+        self._subfields = subfields
 
     def read(self, value: Json, values: dict[str, list[ColumnValue]], refuse: Refuse) -> None:
         """Add what a JSON value (a list of them, too) holds to ``values``, by path of each field."""

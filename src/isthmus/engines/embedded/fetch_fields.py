@@ -6,7 +6,7 @@ are what the columns hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -26,16 +26,16 @@ _INTERNAL: Final = frozenset(
 )
 
 
-def leaves_of(document: JsonObject) -> dict[str, list[Json]]:
+def leaves_of(document: JsonObject, whole: Collection[str] = ()) -> dict[str, list[Json]]:
     """Answer the values of every leaf of a document by full path, in the order in which they stand.
 
-    Lists are taken apart and nulls are kept.
+    Lists are taken apart, objects too but at the paths of ``whole``; nulls are kept.
     """
     found: dict[str, list[Json]] = {}
     waiting: list[tuple[str, Json]] = [("", document)]
     while waiting:
         path, value = waiting.pop()
-        if isinstance(value, dict):
+        if isinstance(value, dict) and path not in whole:
             prefix = f"{path}." if path else ""
             waiting.extend([(f"{prefix}{name}", each) for name, each in reversed(value.items())])
         elif isinstance(value, list):
@@ -90,7 +90,11 @@ class Shown:
 
 def field_values(field: FieldMapping, leaves: dict[str, list[Json]]) -> Iterator[ColumnValue]:
     """Yield the values that a field takes from a document's leaves, as its column holds them."""
-    for given in leaves.get(field.parent or field.path, ()):
+    given_values = leaves.get(field.parent or field.path, ())
+    if field.type == "completion":
+        yield from (value for value in given_values if value is not None)  # objects too, as in the source
+        return
+    for given in _texts_of_completions(given_values):
         value = field.null_value if given is None else given
         if value is None:
             continue
@@ -103,6 +107,16 @@ def field_values(field: FieldMapping, leaves: dict[str, list[Json]]) -> Iterator
         if field.ignore_above is not None and len(str(read)) > field.ignore_above:
             continue
         yield read
+
+
+def _texts_of_completions(values: Sequence[Json]) -> Iterator[Json]:
+    """Yield values, and of the objects of a completion field what its multi-fields are fed with."""
+    for value in values:
+        if isinstance(value, dict):
+            given = value.get("input")
+            yield from given if isinstance(given, list) else [given]
+        else:
+            yield value
 
 
 def fields_to_show(

@@ -77,6 +77,9 @@ class Fetcher:
         self._highlighter = (
             Highlighter(request.highlight, fetched.query, fetched.context) if request.highlight else None
         )
+        self._completions = frozenset(
+            [path for path, field in mapping.fields.items() if field.type == "completion"]
+        )
         self._unmapped = tuple(each for each in request.fields if each.include_unmapped)
         self._explainer = (
             Explainer(
@@ -116,12 +119,14 @@ class Fetcher:
 
     def _read_source(self, document: SourceRow, sections: dict[str, bytes]) -> None:
         visible = self._fetched.visible
-        whole = leaves_of(read_source(document.source))
+        whole = leaves_of(read_source(document.source), self._completions)
         # a multi-field may be visible whose parent is not: values of columns are read from everything
         seen = (
             whole
             if visible.are_all
-            else leaves_of(read_source(shown_source(document.source, _EVERYTHING, visible)))
+            else leaves_of(
+                read_source(shown_source(document.source, _EVERYTHING, visible)), self._completions
+            )
         )
         fields: dict[str, list[Json]] = {}
         for shown in self._doc_values:

@@ -43,6 +43,15 @@ _VALUES: Final = _EVERY | {"doc_values", "null_value"}
 _NUMBER: Final = _VALUES | {"coerce", "ignore_malformed"}
 
 
+#: parameters of a completion field that are always shown, and what they are if not given
+COMPLETION_DEFAULTS: Final = {
+    "analyzer": "simple",
+    "preserve_separators": True,
+    "preserve_position_increments": True,
+    "max_input_length": 50,
+}
+
+
 def _whole(name: str, bits: int) -> FieldType:
     return FieldType(name, ColumnKind.INTEGER, _NUMBER, -(1 << (bits - 1)), (1 << (bits - 1)) - 1)
 
@@ -67,6 +76,11 @@ _TYPES: Final = (
     FieldType("boolean", ColumnKind.INTEGER, _VALUES | {"ignore_malformed"}),
     FieldType("date", ColumnKind.INTEGER, _VALUES | {"format", "locale", "ignore_malformed"}),
     FieldType("ip", ColumnKind.KEYWORD, _VALUES | {"ignore_malformed"}),
+    FieldType(
+        "completion",
+        ColumnKind.KEYWORD,
+        frozenset({"type", "fields", "meta", "analyzer", "search_analyzer", *COMPLETION_DEFAULTS}),
+    ),
 )
 
 FIELD_TYPES: Final = {each.name: each for each in _TYPES}
@@ -79,7 +93,6 @@ UNSUPPORTED_TYPES: Final = frozenset(
         "alias",
         "annotated_text",
         "binary",
-        "completion",
         "constant_keyword",
         "counted_keyword",
         "date_nanos",

@@ -222,6 +222,7 @@ def _ip(_field: FieldMapping, value: Json) -> str:
 
 
 _READERS: Final[dict[str, Callable[[FieldMapping, Json], ColumnValue | None]]] = {
+    "completion": _text,
     "text": _text,
     "keyword": _text,
     "long": _whole,

@@ -16,6 +16,8 @@ from typing import Any, Final
 from isthmus.engines.embedded.field_types import FIELD_TYPES, FieldType
 from isthmus.exchange import Json, JsonObject
 
+_WITHOUT_DOC_VALUES: Final = frozenset({"completion", "text"})
+
 DEFAULT_DATE_FORMAT: Final = "strict_date_optional_time||epoch_millis"
 
 
@@ -59,7 +61,7 @@ class FieldMapping:
     @property
     def doc_values(self) -> bool:
         """Tell whether the field may be sorted and aggregated on."""
-        return self.type != "text" and bool(self.explicit.get("doc_values", True))
+        return self.type not in _WITHOUT_DOC_VALUES and bool(self.explicit.get("doc_values", True))
 
     @property
     def is_searchable(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from isthmus.engines.embedded.analysis import unknown_analyzer
 from isthmus.engines.embedded.document_depth import DEEPEST, is_too_deep
-from isthmus.engines.embedded.field_types import FIELD_TYPES, UNSUPPORTED_TYPES
+from isthmus.engines.embedded.field_types import COMPLETION_DEFAULTS, FIELD_TYPES, UNSUPPORTED_TYPES
 from isthmus.engines.embedded.field_types_dates import check_date_format
 from isthmus.engines.embedded.field_types_values import parse_value
 from isthmus.engines.embedded.mapping import Dynamic, FieldMapping, Mapping, ObjectMapping
@@ -23,6 +23,7 @@ MAXIMUM_DEPTH: Final = 20
 _KNOWN_BUT_UNSUPPORTED: Final = frozenset(
     {
         "boost",
+        "contexts",
         "copy_to",
         "dynamic_templates",
         "fielddata_frequency_filter",
@@ -54,6 +55,8 @@ _BOOLEANS: Final = frozenset(
         "eager_global_ordinals",
         "coerce",
         "ignore_malformed",
+        "preserve_position_increments",
+        "preserve_separators",
     }
 )
 #: parameters whose only accepted value is the one that changes nothing here
@@ -74,6 +77,8 @@ _CHOICES: Final[dict[str, tuple[str, ...]]] = {
 WITHOUT_EFFECT: Final = frozenset({"eager_global_ordinals", "norms", *_ONLY, *_CHOICES})
 """Parameters of fields that are kept and shown and change nothing; some have one possible value."""
 
+#: with its form, an input has to fit into one term
+_LONGEST_INPUT: Final = 4_000
 _LOCALES: Final = ("", "ROOT", "en", "en_US")
 _ROOT_KEYS: Final = frozenset(
     {"properties", "dynamic", "_source", "_meta", "date_detection", "numeric_detection"}
@@ -202,7 +207,7 @@ def _field(
             f"The mapper type [{declared}] declared on field [{name}] does not exist. It might have been "
             "created within a future version or requires a plugin to be installed. Check the documentation."
         )
-    explicit: dict[str, Json] = {}
+    explicit: dict[str, Json] = dict(COMPLETION_DEFAULTS) if declared == "completion" else {}
     for key, value in json.items():
         if key in {"type", "fields"}:
             continue
@@ -254,8 +259,8 @@ def _parameter(key: str, value: Json, name: str, declared: str, analyzers: Conta
         )
     if key in {"analyzer", "search_analyzer"}:
         _check_analyzer(key, value, name, analyzers)
-    elif key == "ignore_above" and (not _is_whole(value) or value < 0):
-        raise mapping_failure(f"[ignore_above] must be positive, got [{_show(value)}]")
+    elif key in {"ignore_above", "max_input_length"}:
+        _check_length(key, value)
     elif key == "scaling_factor":
         factor = value if isinstance(value, int | float) and not isinstance(value, bool) else 0
         if factor <= 0:
@@ -274,6 +279,18 @@ def _check_analyzer(key: str, value: Json, name: str, analyzers: Container[str] 
     if analyzers is not None and analyzer not in analyzers:
         cause = unknown_analyzer(analyzer)
         raise mapping_failure(f"analyzer [{analyzer}] has not been configured in mappings", cause)
+
+
+def _check_length(key: str, value: Json) -> None:
+    if key == "ignore_above":
+        if not _is_whole(value) or value < 0:
+            raise mapping_failure(f"[{key}] must be positive, got [{_show(value)}]")
+    elif not _is_whole(value) or value <= 0:
+        raise mapping_failure(f"[{key}] must be > 0 but was [{_show(value)}]")
+    elif value > _LONGEST_INPUT:
+        raise mapping_failure(
+            f"[{key}] of [{value}] is not supported by the embedded engine: [{_LONGEST_INPUT}] is the most"
+        )
 
 
 def _text(value: Json, key: str, name: str) -> str:

@@ -226,7 +226,7 @@ class _Search:
         request = self._request
         if request.aggregations or request.fetch is not None or request.offset + request.size > _INLINE_SIZE:
             return False
-        if request.statistics is not None or request.rescore or request.suggest:
+        if request.statistics is not None or request.rescore or request.suggests:
             return False
         if sum(snapshot.searcher.num_docs for _, snapshot in self._opened) <= _INLINE_DOCUMENTS:
             return True
@@ -300,7 +300,7 @@ class _Search:
                 timed_out = True
                 aggregations = self._aggregate((), request.aggregations)
         suggestions: JsonObject = {}
-        if request.suggest and not timed_out:
+        if request.suggests and not timed_out:
             parts, suggestions, failures = self._suggested(parts, failures)
         hits, failures = self._hits(parts, failures)
         total = len(self._opened)
@@ -324,7 +324,7 @@ class _Search:
         self, parts: Sequence[IndexPart], failures: Sequence[FailureReport]
     ) -> tuple[Sequence[IndexPart], JsonObject, Sequence[FailureReport]]:
         """Suggest; an index that cannot do it has failed as a whole."""
-        kept, suggestions, refused = suggested(parts, self._request.suggest, self._stop.check_abandoned)
+        kept, suggestions, refused = suggested(parts, self._request, self._stop.check_abandoned)
         return kept, suggestions, [*failures, *refused]
 
     def _hits(

@@ -146,7 +146,7 @@ class _Batch:
         parsed = self._parser.parse(document_id, source)
         seq_no = self._append(OperationKind.INDEX, document_id, version, source, current)
         if parsed.mapping is not self._parser.mapping:
-            self._parser = DocumentParser(parsed.mapping, self._context.field_limit)
+            self._parser = self._parser.grown(parsed.mapping)
             self.result.mapping = parsed.mapping
         self.result.many_valued |= parsed.many_valued
         live = current is not None and current.live

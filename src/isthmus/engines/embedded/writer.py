@@ -70,11 +70,12 @@ class IndexState:
 def state_of(metadata: IndexMetadata) -> IndexState:
     """Answer the state that follows from the metadata."""
     settings = effective_settings(metadata.settings)
+    analyzers = make_analyzers(analysis_settings(metadata.settings))
     return IndexState(
         metadata,
         settings,
-        make_analyzers(analysis_settings(metadata.settings)),
-        DocumentParser(metadata.mapping, settings.field_limit),
+        analyzers,
+        DocumentParser(metadata.mapping, settings.field_limit, analyzers),
     )
 
 
@@ -367,7 +368,7 @@ class IndexWriter:
             return
         parser = self.state.parser
         if metadata.mapping is not before.mapping:
-            parser = DocumentParser(metadata.mapping, self.state.settings.field_limit)
+            parser = parser.grown(metadata.mapping)
         self.state = replace(self.state, metadata=metadata, parser=parser)
         if len(metadata.columns.schema) > len(before.columns.schema):
             self._search_is_broken = True

@@ -76,6 +76,8 @@ def members_of_body(body: Any) -> dict[str, Any]:
             raise _refusal(name)
     if fetch:
         members["fetch"] = fetch
+    # one key of the body, a member for each kind of suggester
+    members |= members.pop("suggest", {})
     return members
 
 

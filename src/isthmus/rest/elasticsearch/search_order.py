@@ -21,7 +21,7 @@ from isthmus.rest.elasticsearch.search_parameters import (
 )
 from isthmus.rest.elasticsearch.search_pit import require_fitting_point_in_time
 from isthmus.rest.elasticsearch.search_rendering import search_object
-from isthmus.rest.elasticsearch.search_suggest import with_typed_names
+from isthmus.rest.elasticsearch.search_suggest import MEMBERS, with_typed_names
 from isthmus.rest.elasticsearch.search_uri import query_of_parameters
 from isthmus.rest.elasticsearch.search_values import json_object, number, token_of
 from isthmus.rest.http import boolean_parameter
@@ -59,7 +59,7 @@ class SearchQuestion:
             tree = parse_aggregations(self.order.request.aggregations)
             described["aggregations"] = with_typed_keys(tree, answer.result.aggregations)
         if self.typed_keys and answer.result.suggestions:
-            described["suggest"] = with_typed_names(answer.result.suggestions)
+            described["suggest"] = with_typed_names(self.order.request, described["suggest"])
         return described
 
 
@@ -79,7 +79,8 @@ def search_question(expressions: tuple[str, ...], parameters: Mapping[str, str],
     require_fitting_point_in_time(held, members.get("sort", ()), expressions, parameters)
     if held is None and "sort" in members and "search_after" not in members:
         members["sort"] = without_default(members["sort"])
-    if members.get("suggest") and not members.keys() & {"query", "post_filter", "aggregations"}:
+    named = members.keys()
+    if named & MEMBERS and not named & {"query", "post_filter", "aggregations"}:
         members["query"] = {"match_none": {}}  # as in Elasticsearch: who only wants suggestions gets no hits
     request = SearchRequest(**members)
     if held is not None:

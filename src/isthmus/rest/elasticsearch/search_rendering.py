@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from isthmus.exchange import Hit, SearchResult
+from isthmus.exchange import Hit, JsonObject, SearchResult
 from isthmus.search.clusters import clusters_object, shards_object
 from isthmus.search.merge import SearchAnswer
 
@@ -33,10 +33,23 @@ def search_object(answer: SearchAnswer, *, total_as_integer: bool = False) -> di
     if result.aggregations:
         described["aggregations"] = result.aggregations
     if result.suggestions:
-        described["suggest"] = result.suggestions
+        described["suggest"] = suggestions_object(result.suggestions)
     if result.profile:
         described["profile"] = {"shards": result.profile}
     return described
+
+
+def suggestions_object(suggestions: JsonObject) -> dict[str, Any]:
+    """Answer suggestions by name; the sources of documents that they name are written as they are."""
+    return {
+        name: [{**entry, "options": [_option(option) for option in entry["options"]]} for entry in entries]
+        for name, entries in sorted(suggestions.items())
+    }
+
+
+def _option(option: dict[str, Any]) -> dict[str, Any]:
+    source = option.get("_source")
+    return option if source is None else {**option, "_source": orjson.Fragment(source)}
 
 
 def count_object(answer: SearchAnswer) -> dict[str, Any]:

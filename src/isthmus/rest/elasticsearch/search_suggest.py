@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from isthmus.errors import Failure, illegal_argument, parsing_failure
-from isthmus.exchange import JsonObject, TermSuggester
-from isthmus.rest.elasticsearch.search_values import integer, json_object, number, token_of
+from isthmus.exchange import CompletionSuggester, JsonObject, SearchRequest, TermSuggester
+from isthmus.rest.elasticsearch.search_suggest_completion import completion_suggester
+from isthmus.rest.elasticsearch.search_suggest_values import (
+    Reader,
+    frequency,
+    members_of,
+    one_of,
+    text,
+    whole,
+    without_effect,
+)
+from isthmus.rest.elasticsearch.search_values import json_object, token_of
 
 _MOST_SUGGESTERS: Final = 100
 _MOST_CHARACTERS: Final = 10_000
 #: suggesters that Elasticsearch has and this deployment has not; refused by name
-UNSUPPORTED: Final = frozenset({"completion", "phrase"})
+UNSUPPORTED: Final = frozenset({"phrase"})
+#: members of a search's request that hold what is suggested
+MEMBERS: Final = frozenset({"suggest", "completions"})
+_TEXTS: Final = ("text", "prefix", "regex")
+_KINDS: Final = ("term", "completion")
 _DISTANCES: Final = ("internal", "damerau_levenshtein", "levenshtein")
 _UNSUPPORTED_DISTANCES: Final = ("jaro_winkler", "ngram")
 
 
-def suggest_of_body(name: str, value: Any) -> tuple[TermSuggester, ...]:
-    """Read ``suggest``; raises 400 failures that name what is not known, not supported or no value."""
+def suggest_of_body(name: str, value: Any) -> dict[str, Any]:
+    """Read ``suggest`` into members of a ``SearchRequest``.
+
+    Raises 400 failures that name what is not known, not supported or no value.
+    """
     given = json_object(name, value)
     shared = given.get("text")
     if shared is not None and not isinstance(shared, str):
@@ -26,121 +43,91 @@ def suggest_of_body(name: str, value: Any) -> tuple[TermSuggester, ...]:
     named = {key: each for key, each in given.items() if key != "text"}
     if len(named) > _MOST_SUGGESTERS:
         raise illegal_argument(f"[suggest] may have [{_MOST_SUGGESTERS}] suggesters at most")
-    return tuple(_suggester(key, json_object(key, each), shared) for key, each in named.items())
+    members: dict[str, tuple[Any, ...]] = {}
+    for key, each in named.items():
+        member, suggester = _suggester(key, json_object(key, each), shared)
+        members[member] = (*members.get(member, ()), suggester)
+    return members
 
 
-def with_typed_names(suggestions: JsonObject) -> JsonObject:
+def with_typed_names(request: SearchRequest, suggestions: JsonObject) -> JsonObject:
     """Answer suggestions with the kind of each in front of its name (``typed_keys``)."""
-    return {f"term#{name}": entries for name, entries in suggestions.items()}
+    kinds = {each.name: "term" for each in request.suggest}
+    kinds |= {each.name: "completion" for each in request.completions}
+    return {f"{kinds[name]}#{name}": entries for name, entries in suggestions.items()}
 
 
-def _suggester(name: str, given: Mapping[str, Any], shared_text: str | None) -> TermSuggester:
-    text = given.get("text", shared_text)
-    for key in given:
-        if key not in ("text", "term"):
-            raise _unknown(key)
-    if "term" not in given:
+def _suggester(
+    name: str, given: Mapping[str, Any], shared_text: str | None
+) -> tuple[str, TermSuggester | CompletionSuggester]:
+    """Answer what is asked for, and the member of a request that holds such suggesters."""
+    kinds = [key for key in given if key not in _TEXTS]
+    for kind in kinds:
+        if kind not in _KINDS:
+            raise _unknown(kind)
+    if not kinds:
         raise illegal_argument(f"suggestion [{name[:100]}] has no type")
-    options = json_object("term", given["term"])
-    if not isinstance(text, str):
+    if len(kinds) > 1:
+        raise parsing_failure(f"suggestion [{name[:100]}] has more than one type: {kinds}")
+    options = json_object(kinds[0], given[kinds[0]])
+    if kinds[0] == "completion":
+        return "completions", completion_suggester(name, _text_of(given, shared_text, "prefix"), options)
+    for key in ("prefix", "regex"):
+        if key in given:
+            raise illegal_argument(f"[suggest.{key}] is for the suggester [completion]")
+    return "suggest", _term_suggester(name, _text_of(given, shared_text, "text"), options)
+
+
+def _text_of(given: Mapping[str, Any], shared: str | None, key: str) -> str:
+    if "regex" in given:
+        raise illegal_argument("[suggest.regex] is not supported by this deployment")
+    found = given.get(key, given.get("text", shared))
+    if not isinstance(found, str):
         raise illegal_argument("The required text option is missing")
-    if len(text) > _MOST_CHARACTERS:
+    if len(found) > _MOST_CHARACTERS:
         raise illegal_argument(f"the text of a suggestion may have [{_MOST_CHARACTERS}] characters at most")
-    members: dict[str, Any] = {}
-    for key, value in options.items():
-        reader = READERS.get(key)
-        if reader is None:
-            raise parsing_failure(f"suggester[term] doesn't support field [{key[:100]}]")
-        members |= reader(key, value)
+    return found
+
+
+def _term_suggester(name: str, given: str, options: Mapping[str, Any]) -> TermSuggester:
+    members = members_of(
+        READERS, options, lambda key: parsing_failure(f"suggester[term] doesn't support field [{key[:100]}]")
+    )
     if not members.get("field"):
         raise illegal_argument("the required field option [field] is missing")
     size = members.get("size", 5)
-    return TermSuggester(name=name, text=text, **({"shard_size": max(size, 5)} | members))
+    return TermSuggester(name=name, text=given, **({"shard_size": max(size, 5)} | members))
 
 
 def _unknown(key: str) -> Failure:
     if key in UNSUPPORTED:
         return illegal_argument(f"[suggest.{key}] is not supported by this deployment")
-    if key in ("prefix", "regex"):
-        return illegal_argument(f"[suggest.{key}] is for the suggester [completion], which is not supported")
     return parsing_failure(f"unknown suggestion type [{key[:100]}]")
 
 
-_Reader = Callable[[str, Any], dict[str, Any]]
-
-
-def _text(member: str) -> _Reader:
-    def read(name: str, value: Any) -> dict[str, Any]:
-        if not isinstance(value, str):
-            raise parsing_failure(f"[{name}] must be text, found {token_of(value)}")
-        return {member: value}
-
-    return read
-
-
-def _whole(member: str, lowest: int, highest: int) -> _Reader:
-    def read(name: str, value: Any) -> dict[str, Any]:
-        read = integer(name, value)
-        if not lowest <= read <= highest:
-            raise illegal_argument(f"[{name}] must be between [{lowest}] and [{highest}], found [{read}]")
-        return {member: read}
-
-    return read
-
-
-def _frequency(member: str) -> _Reader:
-    def read(name: str, value: Any) -> dict[str, Any]:
-        read = number(name, value)
-        if read < 0:
-            raise illegal_argument(f"[{name}] must be positive")
-        if read > 1 and not read.is_integer():
-            raise illegal_argument(f"if [{name}] is greater than 1, it must not be a fraction")
-        return {member: read}
-
-    return read
-
-
-def _one_of(member: str, allowed: tuple[str, ...]) -> _Reader:
-    def read(name: str, value: Any) -> dict[str, Any]:
-        word = value.lower() if isinstance(value, str) else value
-        if word not in allowed:
-            raise illegal_argument(
-                f"Illegal suggest [{name}] [{str(value)[:100]}]: use one of {list(allowed)}"
-            )
-        return {member: word}
-
-    return read
-
-
 def _sort(name: str, value: Any) -> dict[str, Any]:
-    return {"by_frequency": _one_of("sort", ("score", "frequency"))(name, value)["sort"] == "frequency"}
+    return {"by_frequency": one_of("sort", ("score", "frequency"))(name, value)["sort"] == "frequency"}
 
 
 def _distance(name: str, value: Any) -> dict[str, Any]:
     if value in _UNSUPPORTED_DISTANCES:
         raise illegal_argument(f"[suggest.term.{name}] [{value}] is not supported by this deployment")
-    return _one_of("distance", _DISTANCES)(name, value)
-
-
-def _without_effect(name: str, value: Any) -> dict[str, Any]:
-    """Read what limits how many words are looked at: all that are near are."""
-    integer(name, value)
-    return {}
+    return one_of("distance", _DISTANCES)(name, value)
 
 
 #: options of the suggester ``term`` -> how each is read, as members of a :class:`TermSuggester`
-READERS: Final[Mapping[str, _Reader]] = {
-    "analyzer": _text("analyzer"),
-    "field": _text("field"),
-    "max_edits": _whole("max_edits", 1, 2),
-    "max_inspections": _without_effect,
-    "max_term_freq": _frequency("max_term_frequency"),
-    "min_doc_freq": _frequency("min_document_frequency"),
-    "min_word_length": _whole("min_word_length", 1, 1_000),
-    "prefix_length": _whole("prefix_length", 0, 1_000),
-    "shard_size": _whole("shard_size", 1, 10_000),
-    "size": _whole("size", 1, 10_000),
+READERS: Final[Mapping[str, Reader]] = {
+    "analyzer": text("analyzer"),
+    "field": text("field"),
+    "max_edits": whole("max_edits", 1, 2),
+    "max_inspections": without_effect,
+    "max_term_freq": frequency("max_term_frequency"),
+    "min_doc_freq": frequency("min_document_frequency"),
+    "min_word_length": whole("min_word_length", 1, 1_000),
+    "prefix_length": whole("prefix_length", 0, 1_000),
+    "shard_size": whole("shard_size", 1, 10_000),
+    "size": whole("size", 1, 10_000),
     "sort": _sort,
     "string_distance": _distance,
-    "suggest_mode": _one_of("mode", ("missing", "popular", "always")),
+    "suggest_mode": one_of("mode", ("missing", "popular", "always")),
 }

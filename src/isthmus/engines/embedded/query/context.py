@@ -134,6 +134,10 @@ class QueryContext:
         if mapped is None or not self.is_visible(path):
             return None
         columns = self.columns.get(path)
+        if mapped.type == "completion":
+            raise self.failed_to_create(
+                f"Cannot search on field [{path}] of type [completion]: only the suggester [completion] can"
+            )
         if columns is None:
             raise self.failed_to_create(
                 f"Cannot search on field [{path}] since it is not indexed nor has doc values."
@@ -147,6 +151,7 @@ class QueryContext:
             QueryField(mapped, columns)
             for path, mapped in self.mapping.fields.items()
             if expression.fullmatch(path)
+            and mapped.type != "completion"
             and self.is_visible(path)
             and (columns := self.columns.get(path)) is not None
         ]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from isthmus.engines.embedded.searching_index import IndexPart
+from isthmus.engines.embedded.searching_index import IndexPart, SearchedIndex
 from isthmus.engines.embedded.searching_results import report_of
+from isthmus.engines.embedded.suggest.completion import CompletingIndex, suggest_completions
 from isthmus.engines.embedded.suggest.term import SuggestingIndex, suggest_terms
 from isthmus.errors import Failure
-from isthmus.exchange import FailureReport, JsonObject, TermSuggester
+from isthmus.exchange import FailureReport, JsonObject, SearchRequest
 from isthmus.search.suggestions import combine_suggestions
 
 
 def suggested(
-    parts: Sequence[IndexPart], suggesters: Sequence[TermSuggester], check: Callable[[], None]
+    parts: Sequence[IndexPart], request: SearchRequest, check: Callable[[], None]
 ) -> tuple[list[IndexPart], JsonObject, list[FailureReport]]:
     """Answer the indices that could suggest, what they suggest together, and the failures of the others."""
     kept: list[IndexPart] = []
@@ -21,11 +22,19 @@ def suggested(
     refused: list[FailureReport] = []
     for part in parts:
         searched = part.searched
-        index = SuggestingIndex(searched.context, searched.limits, searched.to_aggregate(check).count, check)
         try:
-            answers.append({each.name: suggest_terms(index, each) for each in suggesters})
+            answers.append(_of_index(searched, request, check))
         except Failure as failure:
             refused.append(report_of(failure, searched.snapshot.name))
         else:
             kept.append(part)
-    return kept, combine_suggestions(suggesters, answers, final=False), refused
+    return kept, combine_suggestions(request, answers, final=False), refused
+
+
+def _of_index(searched: SearchedIndex, request: SearchRequest, check: Callable[[], None]) -> JsonObject:
+    index = SuggestingIndex(searched.context, searched.limits, searched.to_aggregate(check).count, check)
+    completing = CompletingIndex(searched, request.source, check)
+    return {
+        **{each.name: suggest_terms(index, each) for each in request.suggest},
+        **{each.name: suggest_completions(completing, each) for each in request.completions},
+    }
