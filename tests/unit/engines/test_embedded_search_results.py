@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from embedded_search_bench import SearchBench
 
+from isthmus.engines.embedded.query.compiler import is_short
 from isthmus.errors import Failure
-from isthmus.exchange import IndexSelection, SortKey, TotalHits
+from isthmus.exchange import FetchRequest, IndexSelection, SortKey, TotalHits
 from isthmus.names import IndexName
 
 PROPERTIES = {
@@ -262,6 +263,42 @@ def test_terminate_after_stops_at_a_number_of_matches(bench: SearchBench) -> Non
 def test_terminate_after_may_be_any_number(bench: SearchBench, number: int) -> None:
     """Room for billions of matches is never asked for: that would end the process."""
     assert bench.search("shop", terminate_after=number).terminated_early is False
+
+
+def test_a_sort_by_thousands_of_keys_is_refused(bench: SearchBench) -> None:
+    """Before anything recurses."""
+    with pytest.raises(Failure, match=r"sorting by \[5000\] keys is not supported: \[100\] at most"):
+        bench.search("shop", sort=(SortKey(field="tag"),) * 5_000)
+    assert len(bench.search("shop", sort=(SortKey(field="tag"),) * 100, size=20).hits) == 13
+
+
+def test_a_score_beyond_what_json_writes_is_explained(bench: SearchBench) -> None:
+    """A boost may be any number."""
+    query = {"match": {"body": {"query": "pear", "boost": 1e308}}}
+    assert bench.search("shop", query=query, fetch=FetchRequest(explain=True)).failures == ()
+
+
+def test_many_stars_are_one(bench: SearchBench) -> None:
+    """The automaton of each would be one more state for every other."""
+    assert len(bench.ids("shop", {"wildcard": {"tag": "*" * 5_000 + "a" + "*" * 5_000}})) == 6
+    assert bench.ids("shop", {"wildcard": {"tag": "*" * 5_000 + "z"}}) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "short"),
+    [
+        (None, True),
+        ({"match": {"body": "pear"}}, True),
+        ({"terms": {"tag": ["a"] * 95}}, True),
+        ({"terms": {"tag": ["a"] * 105}}, False),
+        ({"bool": {"should": [{"term": {"tag": "a"}}] * 60}}, False),
+        ({"term": {"a" * 501: {}}}, True),
+        ({"wildcard": {"tag": "?" * 501}}, False),
+    ],
+)
+def test_only_short_queries_are_answered_without_a_thread(query: Any, short: bool) -> None:
+    """However small the index is: everything else waits meanwhile."""
+    assert is_short(query) is short
 
 
 def test_a_window_of_billions_is_no_larger_than_the_index(bench: SearchBench) -> None:

@@ -62,6 +62,7 @@ def test_in_the_language_expression_all_numbers_are_doubles() -> None:
         ("__import__", "cannot resolve symbol"),
         ("params.a.b", "is not supported"),
         ("9223372036854775808", "invalid number"),
+        ("9" * 5_000, "invalid number"),
         ("(" * 200 + "1" + ")" * 200, "nested too deep"),
         ("-" * 200 + "1", "nested too deep"),
         ("1 +" * 9_000 + "1", "too long"),

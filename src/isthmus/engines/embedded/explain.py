@@ -53,7 +53,8 @@ class Explainer:
         afterwards, by rescoring or by the statistics of other indices.
         """
         first, *others = [self._of_query(query, address) for query in self._queries]
-        if score is None or math.isclose(score, first["value"], rel_tol=_SAME):
+        own = first["value"]  # None: beyond what JSON writes, as with a boost of 1e308
+        if score is None or own is None or math.isclose(score, own, rel_tol=_SAME):
             return first
         if others:
             description = "score after rescoring, of:"

@@ -20,7 +20,7 @@ from isthmus.engines.embedded.aggregating import merge_aggregations
 from isthmus.engines.embedded.aggregations.scope import AggregatedIndex
 from isthmus.engines.embedded.profiling import Profile, Step
 from isthmus.engines.embedded.query.compiled import Extent
-from isthmus.engines.embedded.query.compiler import check_query, compiles_quickly
+from isthmus.engines.embedded.query.compiler import check_query, compiles_quickly, is_short
 from isthmus.engines.embedded.searching_index import (
     IndexPart,
     SearchedIndex,
@@ -155,7 +155,8 @@ class Searching:
                     total += _guarded(partial(_count_one, snapshot, selection, wanted, now))
                 return total
 
-        if sum(snapshot.searcher.num_docs for _, snapshot in opened) <= _INLINE_DOCUMENTS:
+        documents = sum(snapshot.searcher.num_docs for _, snapshot in opened)
+        if documents <= _INLINE_DOCUMENTS and is_short(wanted):
             return work()
         counted = await self._in_pool(work, closing, stop, None)
         return counted or 0
@@ -229,7 +230,7 @@ class _Search:
         if request.statistics is not None or request.rescore or request.suggests:
             return False
         if sum(snapshot.searcher.num_docs for _, snapshot in self._opened) <= _INLINE_DOCUMENTS:
-            return True
+            return is_short(request.query) and is_short(request.post_filter)
         if not compiles_quickly(request.query) or request.post_filter is not None or request.collapse:
             return False
         self._compile()

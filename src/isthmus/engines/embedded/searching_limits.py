@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from isthmus.engines.embedded.query.compiler import check_query
 from isthmus.engines.embedded.snapshot import Snapshot
 from isthmus.engines.embedded.source_filter import parse_source_filter
 from isthmus.errors import illegal_argument, validation_failure
 from isthmus.exchange import SearchRequest
+
+#: each one is looked at within the one before
+_MOST_SORT_KEYS: Final = 100
 
 
 def check_request(request: SearchRequest, *, has_targets: bool) -> None:
@@ -17,6 +22,10 @@ def check_request(request: SearchRequest, *, has_targets: bool) -> None:
         if request.post_filter is not None:
             check_query(request.post_filter)
     parse_source_filter(request.source)
+    if len(request.sort) > _MOST_SORT_KEYS:
+        raise illegal_argument(
+            f"sorting by [{len(request.sort)}] keys is not supported: [{_MOST_SORT_KEYS}] at most"
+        )
     if request.offset < 0:
         raise illegal_argument(f"[from] parameter cannot be negative but was [{request.offset}]")
     if request.size < 0:

@@ -126,6 +126,7 @@ _SLOW_TO_COMPILE: Final = frozenset(
     }
 )
 _FEW_NODES: Final = 100
+_SHORT_TEXT: Final = 500
 
 
 def compile_query(query: Json, context: QueryContext) -> Compiled:
@@ -179,6 +180,28 @@ def compiles_quickly(query: Json) -> bool:
             if len(node) > left:
                 return False
             waiting.extend(node)
+    return True
+
+
+def is_short(query: Json) -> bool:
+    """Tell whether a query has few clauses and no long text: what a small index answers at once."""
+    left = _FEW_NODES
+    waiting = [query]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, str):
+            if len(node) > _SHORT_TEXT:
+                return False
+        elif isinstance(node, dict):
+            left -= len(node)
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            left -= len(node)
+            if left < 0:
+                return False
+            waiting.extend(node)
+        if left < 0:
+            return False
     return True
 
 

@@ -69,13 +69,17 @@ def compile_wildcard(body: object, context: QueryContext) -> Compiled:
     return _pattern_clause(path, expression, parameters, context)
 
 
+_ANY_CHARACTERS: Final = f"{ANY_CHARACTER}*"
+
+
 def wildcard_expression(pattern: str) -> str:
     """Answer the regular expression of a wildcard pattern."""
     parts: list[str] = []
     characters = iter(pattern)
     for character in characters:
         if character == "*":
-            parts.append(f"{ANY_CHARACTER}*")
+            if parts[-1:] != [_ANY_CHARACTERS]:  # several are one: the automaton grows with each
+                parts.append(_ANY_CHARACTERS)
         elif character == "?":
             parts.append(ANY_CHARACTER)
         elif character == "\\":

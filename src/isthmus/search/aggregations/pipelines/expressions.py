@@ -22,6 +22,7 @@ _Evaluate = Callable[[Mapping[str, Value]], Value]
 _MAXIMUM_LENGTH: Final = 16_384
 _MAXIMUM_DEPTH: Final = 30
 _WHOLE: Final = 2**63
+_MOST_DIGITS: Final = 100
 _TOKEN: Final = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[LlfFdD]?)"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*|\[\s*(?:'[^'\\]*'|\"[^\"\\]*\")\s*\])?)"
@@ -185,9 +186,10 @@ class _Parser:
     def _number(self, token: str) -> Value:
         digits = token.rstrip("LlfFdD")
         if digits.isdigit() and not self._plain and token[-1:] not in "fFdD":
-            number = int(digits)
+            # Python itself refuses to read thousands of digits.
+            number = int(digits) if len(digits) <= _MOST_DIGITS else _WHOLE
             if number >= _WHOLE:
-                raise script_failure("compile", self._source, f"invalid number [{token}]")
+                raise script_failure("compile", self._source, f"invalid number [{token[:100]}]")
             return number
         return float(digits)
 
