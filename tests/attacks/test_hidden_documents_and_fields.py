@@ -115,7 +115,7 @@ def test_queries_on_what_is_hidden_match_nothing(
         {"rescore": {"query": {"rescore_query": {"wildcard": {"secret": "*"}}}}},
         {"aggs": {"a": {"top_hits": {"_source": ["*", "secret"]}}}},
         {"aggs": {"a": {"global": {}, "aggs": {"b": {"top_hits": {"size": 10}}}}}},
-        {"aggs": {"a": {"top_metrics": {"metrics": {"field": "salary"}, "sort": {"team": "desc"}}}}},
+        {"aggs": {"a": {"top_metrics": {"metrics": {"field": "salary"}, "sort": "_score"}}}},
         {"aggs": {"a": {"composite": {"sources": [{"b": {"terms": {"field": "secret"}}}]}}}},
         {"aggs": {"a": {"percentiles": {"field": "salary"}}}},
         {"aggs": {"a": {"string_stats": {"field": "secret"}}}},
