@@ -15,6 +15,7 @@ from isthmus.exchange import (
     RefreshPolicy,
     SearchRequest,
     SearchResult,
+    TermStatistics,
     WriteKind,
     WriteOperation,
 )
@@ -53,6 +54,10 @@ class SearchBench:
         """Search an index by name, or selections."""
         selections = [IndexSelection(index=IndexName(indices))] if isinstance(indices, str) else indices
         return self._runner.run(self.engine.search(selections, SearchRequest(**request)))
+
+    def term_statistics(self, selections: Sequence[IndexSelection], **request: Any) -> TermStatistics:
+        """Answer what scores are made of."""
+        return self._runner.run(self.engine.term_statistics(selections, SearchRequest(**request)))
 
     def ids(self, indices: str | Sequence[IndexSelection], query: Any = None, **request: Any) -> list[str]:
         """Answer the ids found; the search must not fail anywhere."""

@@ -352,3 +352,19 @@ def test_scores_are_as_short_as_32_bits_allow(bench: SearchBench) -> None:
     assert len(str(score)) <= len("0.123456789")
     boosted = bench.search("shop", query={"match_all": {"boost": 1.1}}, sort=(SortKey(field="_score"),))
     assert boosted.hits[0].sort == (1.1,)
+
+
+def test_statistics_tell_nothing_of_words_that_only_hidden_documents_hold(bench: SearchBench) -> None:
+    """Or anybody could try out, word by word, what is hidden; the words of others weigh as ever."""
+    bench.create("partly", {"body": {"type": "text"}, "team": {"type": "keyword"}})
+    bench.write("partly", {"mine": {"body": "open", "team": "red"}, "theirs": {"body": "open treasure"}})
+    query = {"match": {"body": "open treasure absent"}}
+    shown = [IndexSelection(index=IndexName("partly"), document_filters=({"term": {"team": "red"}},))]
+    everything = [IndexSelection(index=IndexName("partly"))]
+    nothing = [IndexSelection(index=IndexName("partly"), document_filters=({"match_none": {}},))]
+    for selections, expected in (
+        (everything, {"open": 2, "treasure": 1, "absent": 0}),
+        (shown, {"open": 2, "treasure": 0, "absent": 0}),
+        (nothing, {"open": 0, "treasure": 0, "absent": 0}),
+    ):
+        assert bench.term_statistics(selections, query=query).frequencies == {"body": expected}

@@ -17,7 +17,7 @@ import tantivy
 from tantivy import Order, Query
 
 from isthmus.engines.embedded.columns import SEQUENCE_COLUMN
-from isthmus.engines.embedded.query.compiled import Compiled
+from isthmus.engines.embedded.query.compiled import Compiled, Extent, constant, restricted
 from isthmus.engines.embedded.query.context import QueryContext
 from isthmus.engines.embedded.query.scoring import CombinedScore, Scoring, WordScore
 from isthmus.engines.embedded.sorting_numbers import as_single
@@ -106,16 +106,32 @@ class LibraryStatistics:
                 return round(explained[_MEAN_LENGTH] * self.documents)
         return 0
 
-    def of(self, leaves: Iterable[WordScore]) -> TermStatistics:
-        """Answer what the scores of these leaves are made of."""
+    def of(self, leaves: Iterable[WordScore], limits: Compiled | None = None) -> TermStatistics:
+        """Answer what the scores of these leaves are made of.
+
+        A word that no document within the limits holds is in none: the scores of those tell nothing of it.
+        """
         tokens: dict[str, int] = {}
         frequencies: dict[str, dict[str, int]] = {}
         for leaf in leaves:
             tokens[leaf.path] = self.tokens(leaf.path, leaf.column)
             of_field = frequencies.setdefault(leaf.path, {})
             for word in leaf.words:
-                of_field[word] = self._searcher.doc_freq(leaf.column, word)
+                frequency = self._searcher.doc_freq(leaf.column, word)
+                if frequency and limits is not None and not self._holds(leaf.column, word, limits):
+                    frequency = 0
+                of_field[word] = frequency
         return TermStatistics(documents=self.documents, tokens=tokens, frequencies=frequencies)
+
+    def _holds(self, column: str, word: str, limits: Compiled) -> bool:
+        """Tell whether any document within the limits has a word."""
+        term = Query.term_query(self._context.schema, column, word, index_option="basic")
+        within = restricted(constant(term), limits)
+        return within.extent is not Extent.NOTHING and bool(
+            self._searcher.search(
+                within.query, limit=1, count=False, order_by_field=SEQUENCE_COLUMN, order=Order.Asc
+            ).hits
+        )
 
 
 def occurrences(

@@ -94,10 +94,7 @@ def searched_index(
     if selection.boost != 1.0:
         compiled = boosted(compiled, selection.boost)
     kept = None if request.post_filter is None else compile_query(request.post_filter, context)
-    limits = everything()
-    if selection.document_filters:
-        unlimited = context_of(snapshot, now_milliseconds)
-        limits = all_of([compile_query(each, unlimited) for each in selection.document_filters])
+    limits = _limits_of(snapshot, selection, now_milliseconds)
     return SearchedIndex(
         snapshot,
         context,
@@ -117,13 +114,25 @@ def searched_index(
 def statistics_of_request(
     snapshot: Snapshot, selection: IndexSelection, request: SearchRequest, now_milliseconds: int
 ) -> TermStatistics:
-    """Answer what the scores of a request's hits in one index are made of: its words, wherever they are."""
+    """Answer what the scores of a request's hits in one index are made of: its words, wherever they are.
+
+    Of words that are only in documents which the selection hides nothing is told.
+    """
     context = context_of(snapshot, now_milliseconds, VisibleFields(selection.field_access))
     noting = replace(context, word_weight=lambda _leaf: 1.0)
     leaves: list[WordScore] = []
     for query in (request.query, *(each.query for each in request.rescore)):
         leaves.extend(leaves_of(compile_query(_MATCH_ALL if query is None else query, noting)))
-    return LibraryStatistics(context).of(leaves)
+    limits = _limits_of(snapshot, selection, now_milliseconds) if selection.document_filters else None
+    return LibraryStatistics(context).of(leaves, limits)
+
+
+def _limits_of(snapshot: Snapshot, selection: IndexSelection, now_milliseconds: int) -> Compiled:
+    """Answer which documents a selection shows."""
+    if not selection.document_filters:
+        return everything()
+    unlimited = context_of(snapshot, now_milliseconds)
+    return all_of([compile_query(each, unlimited) for each in selection.document_filters])
 
 
 def context_of(
