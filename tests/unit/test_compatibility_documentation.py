@@ -20,6 +20,7 @@ from isthmus.rest.elasticsearch import (
     search_parameters,
     search_suggest,
     search_suggest_completion,
+    search_suggest_phrase,
     stats,
 )
 from isthmus.search.aggregations import parse, pipelines, terms
@@ -39,7 +40,10 @@ LISTS: dict[str, Collection[str]] = {
     "Options of the suggester completion": search_suggest_completion.READERS,
     "Options of fuzzy completions": search_suggest_completion.FUZZY_READERS,
     "Options of the suggester completion that are refused": search_suggest_completion.UNSUPPORTED,
-    "Suggesters that are refused": search_suggest.UNSUPPORTED,
+    "Options of the suggester phrase": search_suggest_phrase.READERS,
+    "Options of candidate generators": search_suggest_phrase.GENERATOR_READERS,
+    "Options of candidate generators that are refused": search_suggest_phrase.UNSUPPORTED_OF_GENERATORS,
+    "Options of the suggester phrase that are refused": search_suggest_phrase.UNSUPPORTED,
     "Options of highlight": search_highlight._READERS,
     "Options of highlight without effect": search_highlight.WITHOUT_EFFECT,
     "Options of highlight that are refused": search_highlight._UNSUPPORTED,

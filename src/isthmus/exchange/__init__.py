@@ -35,6 +35,7 @@ from isthmus.exchange.searching import (
 from isthmus.exchange.suggesting import (
     CompletionFuzziness,
     CompletionSuggester,
+    PhraseSuggester,
     TermSuggester,
 )
 from isthmus.exchange.values import (
@@ -75,6 +76,7 @@ __all__ = (
     "InnerHits",
     "Json",
     "JsonObject",
+    "PhraseSuggester",
     "Record",
     "RefreshPolicy",
     "Rescore",

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from isthmus.exchange.suggesting import CompletionSuggester, TermSuggester
+from isthmus.exchange.suggesting import CompletionSuggester, PhraseSuggester, TermSuggester
 from isthmus.exchange.values import FailureReport, Json, JsonObject, Record, SortValue
 from isthmus.names import IndexName
 
@@ -182,11 +182,12 @@ class SearchRequest(Record, frozen=True, kw_only=True):
     indices_boost: tuple[tuple[str, float], ...] = ()
     suggest: tuple[TermSuggester, ...] = ()
     completions: tuple[CompletionSuggester, ...] = ()
+    phrases: tuple[PhraseSuggester, ...] = ()
 
     @property
     def suggests(self) -> bool:
         """Tell whether anything is to be suggested."""
-        return bool(self.suggest or self.completions)
+        return bool(self.suggest or self.completions or self.phrases)
 
 
 class FieldAccess(Record, frozen=True, kw_only=True):

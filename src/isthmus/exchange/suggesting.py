@@ -51,3 +51,27 @@ class CompletionSuggester(Record, frozen=True, kw_only=True):
     size: int = 5
     skip_duplicates: bool = False
     fuzzy: CompletionFuzziness | None = None
+
+
+class PhraseSuggester(Record, frozen=True, kw_only=True):
+    """Asks for the whole text with words that fit better.
+
+    Each of ``generators`` asks for the candidates of one word; it has no text. ``discount`` is for pairs of
+    words that never stand together. Tags mark what was changed, where both are given.
+    """
+
+    name: str
+    text: str
+    field: str
+    generators: tuple[TermSuggester, ...] = ()
+    analyzer: str | None = None
+    size: int = 5
+    shard_size: int = 5
+    gram_size: int = 1
+    real_word_error_likelihood: float = 0.95
+    confidence: float = 1.0
+    max_errors: float = 1.0
+    separator: str = " "
+    token_limit: int = 10
+    discount: float = 0.4
+    tags: tuple[str, str] | None = None

@@ -40,10 +40,10 @@ QUESTIONS: Final = "questions"
 #: the members ``fetch``, ``collapse``, ``rescore``, ``profile``, ``statistics``, ``indices_boost`` and
 #: ``suggest`` of a search, and ``numeric_type`` of its sort keys; the action ``term_statistics``
 HITS: Final = "hits"
-#: the member ``completions`` of a search
-COMPLETIONS: Final = "completions"
+#: the members ``completions`` and ``phrases`` of a search
+SUGGESTERS: Final = "suggesters"
 #: all that this version has
-FEATURES: Final = (ZSTANDARD, LZ4, DEFLATE, NODES, VIEWS, QUESTIONS, HITS, COMPLETIONS)
+FEATURES: Final = (ZSTANDARD, LZ4, DEFLATE, NODES, VIEWS, QUESTIONS, HITS, SUGGESTERS)
 
 # Header names, lower case.
 AUTHORIZATION: Final = "authorization"

@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from isthmus.errors import Failure, FailureKind, Fault
 from isthmus.exchange import SearchRequest
-from isthmus.remotes.protocol import COMPLETIONS, HITS, Welcome
+from isthmus.remotes.protocol import HITS, SUGGESTERS, Welcome
 
 
 def needed_features(request: SearchRequest) -> Collection[str]:
@@ -26,7 +26,7 @@ def needed_features(request: SearchRequest) -> Collection[str]:
         and not (request.sort and any(key.numeric_type for key in request.sort))
     ):
         return ()
-    return (HITS, COMPLETIONS) if request.completions else (HITS,)
+    return (HITS, SUGGESTERS) if request.completions or request.phrases else (HITS,)
 
 
 def require_features(needed: Collection[str], alias: str, welcome: Welcome | None) -> None:

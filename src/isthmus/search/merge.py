@@ -21,7 +21,8 @@ from isthmus.search.outcome import Outcome
 from isthmus.search.plan import Plan
 from isthmus.search.profiles import profile_of
 from isthmus.search.shard_failures import search_phase_failure
-from isthmus.search.suggestions import combine_suggestions, with_cluster
+from isthmus.search.suggestions import combine_suggestions
+from isthmus.search.suggestions_of_clusters import suggestions_of_cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ def _aggregations(plan: Plan, answered: Sequence[tuple[ClusterAlias | None, Sear
 def _suggestions(plan: Plan, answered: Sequence[tuple[ClusterAlias | None, SearchResult]]) -> JsonObject:
     request = plan.request
     parts = [
-        result.suggestions if alias is None else with_cluster(request, result.suggestions, alias)
+        result.suggestions if alias is None else suggestions_of_cluster(request, result.suggestions, alias)
         for alias, result in answered
     ]
     return combine_suggestions(request, parts, final=True)

@@ -1,15 +1,25 @@
 """Suggestions of several indices or clusters become one answer, as Elasticsearch reduces those of shards.
 
 Of terms, options with the same text are the same: their frequencies are added, the best score counts. Of
-completions the best of all parts are kept. Pure.
+completions the best of all parts are kept; of phrases those that are better than what was typed is anywhere.
+Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from isthmus.exchange import CompletionSuggester, JsonObject, SearchRequest, TermSuggester
+from isthmus.exchange import (
+    CompletionSuggester,
+    JsonObject,
+    PhraseSuggester,
+    SearchRequest,
+    TermSuggester,
+)
+
+CUTOFF: Final = "cutoff_score"
+"""What an entry of phrases is told with until it is final: the score that its options are above."""
 
 
 def combine_suggestions(request: SearchRequest, parts: Sequence[JsonObject], *, final: bool) -> JsonObject:
@@ -25,30 +35,14 @@ def combine_suggestions(request: SearchRequest, parts: Sequence[JsonObject], *, 
         combined[term.name] = _entries(term, _named(term.name, parts), most)
     for completion in request.completions:
         combined[completion.name] = _completed(completion, _named(completion.name, parts))
+    for phrase in request.phrases:
+        combined[phrase.name] = _phrased(phrase, _named(phrase.name, parts), final=final)
     return combined
 
 
 def as_entry(text: str, options: list[dict[str, Any]]) -> dict[str, Any]:
     """Answer the entry of a whole text; it counts UTF-16's units, as Elasticsearch does."""
     return {"text": text, "offset": 0, "length": len(text.encode("utf-16-le")) // 2, "options": options}
-
-
-def with_cluster(request: SearchRequest, suggestions: JsonObject, alias: str) -> JsonObject:
-    """Answer the suggestions of a remote cluster with its alias before the indices that they name."""
-    if not request.completions:
-        return suggestions
-    named = dict(suggestions)
-    for completion in request.completions:
-        named[completion.name] = [
-            {
-                **entry,
-                "options": [
-                    {**option, "_index": f"{alias}:{option['_index']}"} for option in entry["options"]
-                ],
-            }
-            for entry in suggestions.get(completion.name, ())
-        ]
-    return named
 
 
 def _named(name: str, parts: Sequence[JsonObject]) -> list[Sequence[JsonObject]]:
@@ -88,6 +82,27 @@ def _entries(
         {**entry, "options": in_order(suggester, list(options[place].values()))[:most]}
         for place, entry in sorted(entries.items())
     ]
+
+
+def _phrased(
+    suggester: PhraseSuggester, parts: Sequence[Sequence[JsonObject]], *, final: bool
+) -> list[dict[str, Any]]:
+    entries = [entry for part in parts for entry in part]
+    if not entries:
+        return []
+    cutoff = max(entry[CUTOFF] for entry in entries)
+    best: dict[str, JsonObject] = {}
+    for entry in entries:
+        for option in entry["options"]:
+            before = best.get(option["text"])
+            if (before is None or before["score"] < option["score"]) and (
+                len(entries) == 1 or option["score"] > cutoff
+            ):
+                best[option["text"]] = option
+    options = sorted(best.values(), key=lambda option: (-option["score"], option["text"]))
+    most = suggester.size if final else max(suggester.size, suggester.shard_size)
+    combined = as_entry(suggester.text, options[:most])
+    return [combined if final else {**combined, CUTOFF: cutoff}]
 
 
 def in_order(suggester: TermSuggester, options: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from isthmus.exchange import (
     SortKey,
     TermStatistics,
 )
-from isthmus.remotes.protocol import COMPLETIONS, FEATURES, HITS, Welcome
+from isthmus.remotes.protocol import FEATURES, HITS, SUGGESTERS, Welcome
 from isthmus.remotes.search_features import needed_features, require_features
 from isthmus.rest.remote.interface import RemoteInterface
 
@@ -41,7 +41,7 @@ class OfOldTimes(RemoteInterface):
         ({"collapse": Collapse(field="a")}, (HITS,)),
         ({"rescore": (Rescore(query={}),)}, (HITS,)),
         ({"statistics": TermStatistics()}, (HITS,)),
-        ({"completions": (CompletionSuggester(name="a", prefix="b", field="c"),)}, (HITS, COMPLETIONS)),
+        ({"completions": (CompletionSuggester(name="a", prefix="b", field="c"),)}, (HITS, SUGGESTERS)),
         ({"sort": (SortKey(field="a"),)}, ()),
         ({"sort": (SortKey(field="a", numeric_type="double"),)}, (HITS,)),
     ],

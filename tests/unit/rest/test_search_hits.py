@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from isthmus.errors import Failure, FailureKind
-from isthmus.exchange import CompletionFuzziness, CompletionSuggester, FieldRequest, SearchRequest
+from isthmus.exchange import (
+    CompletionFuzziness,
+    CompletionSuggester,
+    FieldRequest,
+    PhraseSuggester,
+    SearchRequest,
+    TermSuggester,
+)
 from isthmus.rest.elasticsearch.search_order import search_question
 from isthmus.rest.http import parse_query_string
 
@@ -31,10 +38,76 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"suggest": {"s": {"text": "a"}}}, "suggestion [s] has no type"),
     ({"suggest": {"s": {"term": {"field": "a"}}}}, "The required text option is missing"),
     ({"suggest": {"s": {"text": "a", "term": {}}}}, "the required field option [field] is missing"),
-    ({"suggest": {"s": {"text": "a", "phrase": {"field": "a"}}}}, "[suggest.phrase] is not supported"),
+    (
+        {"suggest": {"s": {"text": "a", "phrase": {"field": "a", "collate": {}}}}},
+        "[suggest.phrase.collate] is not supported",
+    ),
+    (
+        {"suggest": {"s": {"text": "a", "phrase": {"field": "a", "what": 1}}}},
+        "suggester[phrase] doesn't support field [what]",
+    ),
+    (
+        {"suggest": {"s": {"text": "a", "phrase": {"field": "a", "max_errors": 0}}}},
+        "max_errors must be > 0.0",
+    ),
+    (
+        {"suggest": {"s": {"text": "a", "phrase": {"field": "a", "confidence": -1}}}},
+        "confidence must be >= 0.0",
+    ),
+    (
+        {"suggest": {"s": {"text": "a", "phrase": {"field": "a", "highlight": {"pre_tag": "a"}}}}},
+        "Pre and post tag must both be null or both not be null.",
+    ),
+    (
+        {"suggest": {"s": {"text": "a", "phrase": {"field": "a", "highlight": {"tag": "a"}}}}},
+        "suggester[phrase][highlight] doesn't support field [tag]",
+    ),
+    (
+        {"suggest": {"s": {"text": "a", "phrase": {"field": "a", "smoothing": {"laplace": {}}}}}},
+        "[suggest.phrase.smoothing.laplace] is not supported",
+    ),
+    (
+        {
+            "suggest": {
+                "s": {"text": "a", "phrase": {"field": "a", "smoothing": {"stupid_backoff": {"alpha": 1}}}}
+            }
+        },
+        "[stupid_backoff] unknown field [alpha]",
+    ),
+    (
+        {"suggest": {"s": {"text": "a", "phrase": {"field": "a", "smoothing": {}}}}},
+        "[smoothing] has no model",
+    ),
+    (
+        {"suggest": {"s": {"text": "a", "phrase": {"field": "a", "direct_generator": {}}}}},
+        "[direct_generator] must be a list, found START_OBJECT",
+    ),
+    (
+        {"suggest": {"s": {"text": "a", "phrase": {"field": "a", "direct_generator": [{"size": 1}]}}}},
+        "[direct_generator] expects exactly one field parameter",
+    ),
+    (
+        {
+            "suggest": {
+                "s": {
+                    "text": "a",
+                    "phrase": {"field": "a", "direct_generator": [{"field": "a", "pre_filter": "b"}]},
+                }
+            }
+        },
+        "[suggest.phrase.direct_generator.pre_filter] is not supported",
+    ),
+    (
+        {
+            "suggest": {
+                "s": {"text": "a", "phrase": {"field": "a", "direct_generator": [{"field": "a", "x": "b"}]}}
+            }
+        },
+        "[direct_generator] unknown field [x]",
+    ),
+    ({"suggest": {"s": {"text": "a", "phrase": {}}}}, "the required field option [field] is missing"),
     ({"suggest": {"s": {"prefix": "a", "term": {"field": "a"}}}}, "[suggest.prefix] is for the suggester"),
     ({"suggest": {"s": {"prefix": "a", "completion": {}}}}, "the required field option [field] is missing"),
-    ({"suggest": {"s": {"text": "a", "term": {}, "phrase": {}}}}, "[suggest.phrase] is not supported"),
     (
         {"suggest": {"s": {"text": "a", "term": {}, "completion": {}}}},
         "suggestion [s] has more than one type",
@@ -211,3 +284,32 @@ def test_completions_may_be_fuzzy(fuzzy: Any, read: CompletionFuzziness | None) 
     assert request.query == {"match_none": {}}
     by_text = asked("", {"suggest": {"s": {"completion": {"field": "f"}}, "text": "other"}})
     assert by_text.completions == (CompletionSuggester(name="s", prefix="other", field="f"),)
+
+
+def test_phrases_are_read_with_their_generators() -> None:
+    """What is not said is as usual; a generator is asked for as many words as it may find."""
+    options = {
+        "field": "f",
+        "direct_generator": [{"field": "g", "suggest_mode": "always", "size": 3, "prefix_length": 0}],
+        "highlight": {"pre_tag": "<", "post_tag": ">"},
+        "smoothing": {"stupid_backoff": {"discount": 0.5}},
+        "force_unigrams": False,
+        "size": 9,
+    }
+    request = asked("", {"suggest": {"s": {"text": "a b", "phrase": options}}})
+    generator = TermSuggester(
+        name="direct_generator", text="", field="g", size=3, shard_size=3, mode="always", prefix_length=0
+    )
+    assert request.phrases == (
+        PhraseSuggester(
+            name="s",
+            text="a b",
+            field="f",
+            generators=(generator,),
+            size=9,
+            shard_size=9,
+            discount=0.5,
+            tags=("<", ">"),
+        ),
+    )
+    assert request.query == {"match_none": {}}

@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from isthmus.errors import Failure, illegal_argument, parsing_failure
-from isthmus.exchange import CompletionSuggester, JsonObject, SearchRequest, TermSuggester
+from isthmus.errors import illegal_argument, parsing_failure
+from isthmus.exchange import (
+    CompletionSuggester,
+    JsonObject,
+    PhraseSuggester,
+    SearchRequest,
+    TermSuggester,
+)
 from isthmus.rest.elasticsearch.search_suggest_completion import completion_suggester
+from isthmus.rest.elasticsearch.search_suggest_phrase import phrase_suggester
 from isthmus.rest.elasticsearch.search_suggest_values import (
     Reader,
     frequency,
@@ -21,12 +28,10 @@ from isthmus.rest.elasticsearch.search_values import json_object, token_of
 
 _MOST_SUGGESTERS: Final = 100
 _MOST_CHARACTERS: Final = 10_000
-#: suggesters that Elasticsearch has and this deployment has not; refused by name
-UNSUPPORTED: Final = frozenset({"phrase"})
 #: members of a search's request that hold what is suggested
-MEMBERS: Final = frozenset({"suggest", "completions"})
+MEMBERS: Final = frozenset({"suggest", "completions", "phrases"})
 _TEXTS: Final = ("text", "prefix", "regex")
-_KINDS: Final = ("term", "completion")
+_KINDS: Final = ("term", "completion", "phrase")
 _DISTANCES: Final = ("internal", "damerau_levenshtein", "levenshtein")
 _UNSUPPORTED_DISTANCES: Final = ("jaro_winkler", "ngram")
 
@@ -54,17 +59,18 @@ def with_typed_names(request: SearchRequest, suggestions: JsonObject) -> JsonObj
     """Answer suggestions with the kind of each in front of its name (``typed_keys``)."""
     kinds = {each.name: "term" for each in request.suggest}
     kinds |= {each.name: "completion" for each in request.completions}
+    kinds |= {each.name: "phrase" for each in request.phrases}
     return {f"{kinds[name]}#{name}": entries for name, entries in suggestions.items()}
 
 
 def _suggester(
     name: str, given: Mapping[str, Any], shared_text: str | None
-) -> tuple[str, TermSuggester | CompletionSuggester]:
+) -> tuple[str, TermSuggester | CompletionSuggester | PhraseSuggester]:
     """Answer what is asked for, and the member of a request that holds such suggesters."""
     kinds = [key for key in given if key not in _TEXTS]
     for kind in kinds:
         if kind not in _KINDS:
-            raise _unknown(kind)
+            raise parsing_failure(f"unknown suggestion type [{kind[:100]}]")
     if not kinds:
         raise illegal_argument(f"suggestion [{name[:100]}] has no type")
     if len(kinds) > 1:
@@ -75,7 +81,10 @@ def _suggester(
     for key in ("prefix", "regex"):
         if key in given:
             raise illegal_argument(f"[suggest.{key}] is for the suggester [completion]")
-    return "suggest", _term_suggester(name, _text_of(given, shared_text, "text"), options)
+    text_given = _text_of(given, shared_text, "text")
+    if kinds[0] == "phrase":
+        return "phrases", phrase_suggester(name, text_given, options)
+    return "suggest", _term_suggester(name, text_given, options)
 
 
 def _text_of(given: Mapping[str, Any], shared: str | None, key: str) -> str:
@@ -97,12 +106,6 @@ def _term_suggester(name: str, given: str, options: Mapping[str, Any]) -> TermSu
         raise illegal_argument("the required field option [field] is missing")
     size = members.get("size", 5)
     return TermSuggester(name=name, text=given, **({"shard_size": max(size, 5)} | members))
-
-
-def _unknown(key: str) -> Failure:
-    if key in UNSUPPORTED:
-        return illegal_argument(f"[suggest.{key}] is not supported by this deployment")
-    return parsing_failure(f"unknown suggestion type [{key[:100]}]")
 
 
 def _sort(name: str, value: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from isthmus.engines.embedded.searching_index import IndexPart, SearchedIndex
 from isthmus.engines.embedded.searching_results import report_of
 from isthmus.engines.embedded.suggest.completion import CompletingIndex, suggest_completions
+from isthmus.engines.embedded.suggest.phrase import suggest_phrases
 from isthmus.engines.embedded.suggest.term import SuggestingIndex, suggest_terms
 from isthmus.errors import Failure
 from isthmus.exchange import FailureReport, JsonObject, SearchRequest
@@ -37,4 +38,5 @@ def _of_index(searched: SearchedIndex, request: SearchRequest, check: Callable[[
     return {
         **{each.name: suggest_terms(index, each) for each in request.suggest},
         **{each.name: suggest_completions(completing, each) for each in request.completions},
+        **{each.name: suggest_phrases(index, each) for each in request.phrases},
     }

@@ -46,25 +46,24 @@ def suggest_terms(index: SuggestingIndex, suggester: TermSuggester) -> list[dict
     Only words of documents that the caller may see are suggested, and only those are counted. Raises a 400
     failure for a field that the index does not have, which is what a hidden one is, or that is no text.
     """
-    field = _field(index.context, suggester)
-    speller = _Speller(index, field, suggester)
+    field = field_of(index.context, suggester.field)
+    speller = Speller(index, field, suggester)
     return [
         {"text": text, "offset": start, "length": end - start, "options": speller.options(text)}
-        for text, start, end in _words(index.context, field, suggester)
+        for text, start, end in words_of(index.context, field, suggester.text, suggester.analyzer)
     ]
 
 
-def _field(context: QueryContext, suggester: TermSuggester) -> QueryField:
-    mapped = context.mapping.field(suggester.field)
-    if mapped is None or not context.is_visible(suggester.field):
-        raise _refused(f"no mapping found for field [{suggester.field}]")
+def field_of(context: QueryContext, path: str) -> QueryField:
+    """Answer the field whose words are suggested; raises a 400 failure where it has none."""
+    mapped = context.mapping.field(path)
+    if mapped is None or not context.is_visible(path):
+        raise _refused(f"no mapping found for field [{path}]")
     if mapped.type not in ("text", "keyword"):
-        raise _refused(
-            f"[suggest] field [{suggester.field}] of type [{mapped.type}] holds no words to suggest"
-        )
-    field = context.field(suggester.field)
+        raise _refused(f"[suggest] field [{path}] of type [{mapped.type}] holds no words to suggest")
+    field = context.field(path)
     if field is None:
-        raise _refused(f"no mapping found for field [{suggester.field}]")
+        raise _refused(f"no mapping found for field [{path}]")
     return field
 
 
@@ -72,21 +71,22 @@ def _refused(reason: str) -> Failure:
     return Failure(FailureKind.INVALID_REQUEST, "illegal_argument_exception", reason)
 
 
-def _words(
-    context: QueryContext, field: QueryField, suggester: TermSuggester
+def words_of(
+    context: QueryContext, field: QueryField, text: str, analyzer: str | None
 ) -> Iterator[tuple[str, int, int]]:
-    if field.type == "keyword" and suggester.analyzer is None:
-        if suggester.text:
-            yield suggester.text, 0, len(suggester.text)
+    """Yield the words of a text and where each begins and ends."""
+    if field.type == "keyword" and analyzer is None:
+        if text:
+            yield text, 0, len(text)
         return
-    name = suggester.analyzer or field.mapped.search_analyzer
+    name = analyzer or field.mapped.search_analyzer
     if name not in context.analyzers:
         raise _refused(f"analyzer [{name}] doesn't exists")
-    for token in context.analyzers.get(name).pre_tokenize(suggester.text).tokens:
+    for token in context.analyzers.get(name).pre_tokenize(text).tokens:
         yield token.text, token.char_offset_from, token.char_offset_to
 
 
-class _Speller:
+class Speller:
     """Finds the words of one field that are near a word."""
 
     def __init__(self, index: SuggestingIndex, field: QueryField, suggester: TermSuggester) -> None:
@@ -98,20 +98,20 @@ class _Speller:
         if searcher is None:
             raise TypeError("suggesting takes a context with a searcher")
         self._searcher = searcher
-        self._documents = searcher.num_docs if self._sees_everything else index.count(index.limits.query)
+        self.documents = searcher.num_docs if self._sees_everything else index.count(index.limits.query)
 
-    def options(self, word: str) -> list[dict[str, Any]]:
-        """Answer the best options for a word, best first."""
+    def options(self, word: str, lowest_frequency: int = 0) -> list[dict[str, Any]]:
+        """Answer the best options for a word, best first; their frequencies are above the lowest."""
         suggester = self._suggester
         most = max(suggester.size, suggester.shard_size)
-        frequency = self._frequency(word)
+        frequency = self.frequency(word)
         if len(word) < suggester.min_word_length or self._is_fine(frequency):
             return []
-        lowest = self._lowest_frequency(frequency)
+        lowest = max(lowest_frequency, self._lowest_frequency(frequency))
         found: list[dict[str, Any]] = []
         near = sorted(self._near(word), key=lambda each: (-each[0], -each[2], each[1]))
         for score, term, whole_frequency in near[: None if self._sees_everything else _MOST_COUNTED]:
-            seen = whole_frequency if self._sees_everything else self._frequency(term)
+            seen = whole_frequency if self._sees_everything else self.frequency(term)
             if seen > lowest:
                 found.append({"text": term, "score": shortest_single(as_single(score)), "freq": seen})
         return in_order(suggester, found)[:most]
@@ -122,7 +122,7 @@ class _Speller:
         if suggester.mode == "missing" and frequency > 0:
             return True
         limit = suggester.max_term_frequency
-        return frequency > (limit if limit >= 1 else math.ceil(limit * self._documents))
+        return frequency > (limit if limit >= 1 else math.ceil(limit * self.documents))
 
     def _lowest_frequency(self, frequency: int) -> int:
         """Answer what the frequency of a suggestion has to be above."""
@@ -131,7 +131,7 @@ class _Speller:
         least = suggester.min_document_frequency
         if least >= 1:
             return max(lowest, int(least))
-        return max(lowest, int(least * self._documents) - 1) if least > 0 else lowest
+        return max(lowest, int(least * self.documents) - 1) if least > 0 else lowest
 
     def _near(self, word: str) -> Iterator[tuple[float, str, int]]:
         """Yield score, term and frequency among all documents of the terms that are near enough."""
@@ -164,7 +164,7 @@ class _Speller:
             return 1.0 - plain / max(len(word), len(term))
         return 1.0 - distance / min(len(word), len(term))
 
-    def _frequency(self, term: str) -> int:
+    def frequency(self, term: str) -> int:
         """Answer in how many documents that the caller may see a term is."""
         whole: int = self._searcher.doc_freq(self._column, term)
         if self._sees_everything or whole == 0:
