@@ -120,6 +120,24 @@ def node_process(deployment: Deployment) -> int:
     raise RuntimeError(f"the node of {deployment.name} is not running")
 
 
+def at_once(deployments: tuple[Deployment, ...], body: Path, connections: int, seconds: float) -> Measured:
+    """Answer the slowest of the nodes when all are asked directly at the same time.
+
+    A search over both has to do at least this: where few processors carry everything, it is the bound.
+    """
+    with ThreadPoolExecutor(len(deployments)) as executor:
+        asked = [
+            executor.submit(load, deployment, f"/{INDEX}/_search", body, connections, seconds)
+            for deployment in deployments
+        ]
+        figures = [each.result() for each in asked]
+    return Measured(
+        min(each.requests_per_second for each in figures),
+        max(each.p50_milliseconds for each in figures),
+        max(each.p99_milliseconds for each in figures),
+    )
+
+
 def measure(console: Console, fabric: Any, seconds: float) -> None:
     """Print the table of each query: three targets at each number of connections."""
     near, far = (environment.deployments[0] for environment in fabric.environments)
@@ -141,6 +159,7 @@ def measure(console: Console, fabric: Any, seconds: float) -> None:
                     name: load(deployment, path, Path(body.name), connections, seconds)
                     for name, deployment, path in targets
                 }
+                seen["each at once"] = at_once((near, far), Path(body.name), connections, seconds)
                 slower = max(seen["here"].p50_milliseconds, seen["there"].p50_milliseconds)
                 fewer = min(seen["here"].requests_per_second, seen["there"].requests_per_second)
                 for name, figures in seen.items():
