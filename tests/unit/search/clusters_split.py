@@ -86,6 +86,10 @@ class SplitClusters:
             targets[alias] = cluster if alias is None else OverTheWire(cluster)
         return self._search(targets, self.expressions, body, parameters)
 
+    def part(self, alias: ClusterAlias | None, body: Document) -> Document:
+        """Search one of the clusters as those who live there do."""
+        return self._search({None: LocalCluster(self._parts[alias], user())}, (INDEX,), body, {})
+
     @property
     def expressions(self) -> tuple[str, ...]:
         """What names the index in every cluster."""
