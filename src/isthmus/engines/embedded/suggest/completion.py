@@ -10,7 +10,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, NamedTuple
 
 from tantivy import DocAddress, Occur, Order, Query
 
@@ -35,8 +36,7 @@ _TERMS_BETWEEN_CHECKS: Final = 10_000
 _PAGE: Final = 50
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class _Match:
+class _Match(NamedTuple):
     """One input that begins as the text does; they are in the order in which they are suggested."""
 
     descending_score: float
@@ -89,8 +89,8 @@ class _Completer:
     def options(self) -> list[dict[str, Any]]:
         """Answer the best options."""
         suggester = self._suggester
-        scores = self._scores()
-        waiting = [_Match(-score, completion_of(term).text, term) for term, score in scores.items()]
+        matches = self._matches()
+        waiting = list(matches.values())
         heapq.heapify(waiting)
         options: list[dict[str, Any]] = []
         while waiting and len(options) < suggester.size:
@@ -98,15 +98,15 @@ class _Completer:
             if suggester.skip_duplicates and any(option["text"] == match.text for option in options):
                 continue
             for document in self._documents(match.term):
-                if self._best_of(document, scores) != match:
+                if self._best_of(document, matches) != match:
                     continue
                 options.append(self._option(match, document))
                 if suggester.skip_duplicates or len(options) == suggester.size:
                     break
         return options
 
-    def _scores(self) -> dict[str, float]:
-        """Answer each term that begins as the text does, with its score."""
+    def _matches(self) -> dict[str, _Match]:
+        """Answer each input that begins as the text does, by its term."""
         text = self._suggester.prefix
         analyzer = self._suggester.analyzer or self._field.search_analyzer
         analyzers = self._snapshot.analyzers
@@ -116,15 +116,21 @@ class _Completer:
         if not form or not self._column or self._searched.limits.extent is Extent.NOTHING:
             return {}
         if self._suggester.fuzzy is None:
-            return {term: as_single(completion_of(term).weight) for term in self._terms(form)}
+            exact: dict[str, _Match] = {}
+            for term in self._terms(form):
+                _, weight, text = completion_of(term)
+                exact[term] = _Match(-as_single(weight), text, term)
+            return exact
         near = FuzzyPrefix.of(form, self._suggester.fuzzy)
-        scores: dict[str, float] = {}
+        common_with = cache(near.common_with)
+        matches: dict[str, _Match] = {}
         for term in self._terms(near.exact):
-            completion = completion_of(term)
-            common = near.common_with(completion.form)
+            completed, weight, text = completion_of(term)
+            common = common_with(completed[: near.longest])
             if common is not None:
-                scores[term] = as_single(max(completion.weight, 1) * common if common else completion.weight)
-        return scores
+                score = as_single(max(weight, 1) * common if common else weight)
+                matches[term] = _Match(-score, text, term)
+        return matches
 
     def _terms(self, prefix: str) -> Iterator[str]:
         found = self._snapshot.searcher.terms_with_prefix(self._column, prefix, limit=_MOST_TERMS + 1)
@@ -163,17 +169,10 @@ class _Completer:
                 return
             offset += _PAGE
 
-    def _best_of(self, document: SourceRow, scores: dict[str, float]) -> _Match | None:
+    def _best_of(self, document: SourceRow, matches: dict[str, _Match]) -> _Match | None:
         """Answer the input by which a document is suggested: it has one option, however many inputs."""
         terms = self._parser.parse(document.id, document.source).values.get(self._suggester.field, ())
-        return min(
-            (
-                _Match(-scores[term], completion_of(term).text, term)
-                for term in map(str, terms)
-                if term in scores
-            ),
-            default=None,
-        )
+        return min((matches[term] for term in map(str, terms) if term in matches), default=None)
 
     def _option(self, match: _Match, document: SourceRow) -> dict[str, Any]:
         option: dict[str, Any] = {

@@ -38,6 +38,11 @@ class FuzzyPrefix:
         )
         return cls(form, exact, units, exact_units, edits, fuzzy.transpositions, fuzzy.unicode_aware)
 
+    @property
+    def longest(self) -> int:
+        """Answer how many characters of a form can matter."""
+        return len(self.units) + self.edits
+
     def common_with(self, form: str) -> int | None:
         """Answer how many bytes the beginning of a form that is near enough shares; None if none is.
 
