@@ -73,9 +73,19 @@ def json_text(value: Any) -> bytes:
         return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
     except orjson.JSONEncodeError:  # orjson stops at 254 levels
         try:
-            return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+            written = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
+            return written.encode("utf-8", "replace")
         except RecursionError:  # what callers send may have 1,024
             raise illegal_argument("the JSON is nested too deeply") from None
+
+
+def _plain(value: Any) -> Any:
+    """Answer what is no JSON as something that is: another cluster's answer may hold any bytes."""
+    if isinstance(value, orjson.Fragment):
+        return orjson.loads(orjson.dumps(value))
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return str(value)
 
 
 def parse_json(text: bytes) -> Any:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from isthmus.errors import Fault
+import orjson
+
+from isthmus.errors import Failure, FailureKind, Fault
 from isthmus.exchange import FailureReport, Hit, JsonObject, SearchResult, ShardCounts, TotalHits
 from isthmus.names import ClusterAlias
 from isthmus.search.aggregations import combine, with_cluster_alias
@@ -115,6 +117,9 @@ def _addresses(answered: Sequence[tuple[ClusterAlias | None, SearchResult]]) -> 
 
 
 def _prefixed(alias: ClusterAlias, hit: Hit) -> Hit:
+    _require_json(alias, hit.source)
+    for section in (hit.sections or {}).values():
+        _require_json(alias, section)
     return Hit(
         f"{alias}:{hit.index}",
         hit.id,
@@ -127,6 +132,21 @@ def _prefixed(alias: ClusterAlias, hit: Hit) -> Hit:
         hit.sections,
         hit.group,
     )
+
+
+def _require_json(alias: ClusterAlias, text: bytes | None) -> None:
+    """Return if a peer's text can stand in an answer as it is: else it could write what others found."""
+    if text is None:
+        return
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise Failure(
+            FailureKind.INTERNAL,
+            "search_exception",
+            f"a hit of cluster [{alias}] was not understood: it holds what is no JSON",
+            fault=Fault.REMOTE,
+        ) from None
 
 
 def _failures(answered: Sequence[tuple[ClusterAlias | None, SearchResult]]) -> Iterator[FailureReport]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, NotRequired, TypedDict
 
 import msgspec
+import orjson
 
 from isthmus.errors import Failure, FailureKind, Fault
 from isthmus.exchange import JsonObject, SearchRequest
@@ -64,7 +65,10 @@ def suggestions_of_cluster(request: SearchRequest, told: JsonObject, alias: str)
     kinds |= {each.name: _PHRASE for each in request.phrases}
     try:
         checked = {name: msgspec.convert(told[name], kinds[name]) for name in kinds if name in told}
-    except msgspec.ValidationError as problem:
+        for completion in request.completions:
+            for option in _options(checked, completion.name):
+                orjson.loads(option.get("_source", b"null"))  # a peer's source ends up in our answer
+    except (msgspec.ValidationError, orjson.JSONDecodeError) as problem:
         raise Failure(
             FailureKind.INTERNAL,
             "search_exception",
@@ -72,7 +76,10 @@ def suggestions_of_cluster(request: SearchRequest, told: JsonObject, alias: str)
             fault=Fault.REMOTE,
         ) from problem
     for completion in request.completions:
-        for entry in checked.get(completion.name, ()):
-            for option in entry["options"]:
-                option["_index"] = f"{alias}:{option['_index']}"
+        for option in _options(checked, completion.name):
+            option["_index"] = f"{alias}:{option['_index']}"
     return checked
+
+
+def _options(checked: JsonObject, name: str) -> list[JsonObject]:
+    return [option for entry in checked.get(name, ()) for option in entry["options"]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+import orjson
 import pytest
 
 from isthmus.errors import Failure
@@ -70,3 +71,10 @@ def test_a_header_of_a_search_holds_single_values() -> None:
     header = json_text({"preference": _nested(300)})
     with pytest.raises(Failure, match=r"\[preference\] must be a single value"):
         list(searches_of(None, {}, header + b"\n{}\n"))
+
+
+def test_bytes_of_a_peer_are_written_as_text() -> None:
+    """Wherever a cluster's answer is passed on untyped, also beside documents that are written already."""
+    assert (
+        json_text([{"node": b"\xff"}, orjson.Fragment(b'{"a": 1}')]) == '[{"node":"\ufffd"},{"a":1}]'.encode()
+    )

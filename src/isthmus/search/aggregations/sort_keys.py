@@ -6,6 +6,7 @@ is applied to what is answered in the end.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -146,10 +147,12 @@ def formatted_sort(hit: Hit, sort: Sequence[SortKey]) -> Hit:
 def format_date(value: SortValue, date_format: str) -> SortValue:
     """Write epoch milliseconds in a named format or by a Java pattern; of ``a||b`` the first counts.
 
-    Text and missing values are answered as they are. Raises a 400 failure for a format that
-    cannot be written.
+    Text, missing values and what is no number at all are answered as they are. Raises a 400 failure for a
+    format that cannot be written.
     """
     if value is None or isinstance(value, str | bool):
+        return value
+    if not math.isfinite(value):  # of a peer: no date of this cluster is one
         return value
     return _parsed(date_format).render(value)
 
