@@ -278,6 +278,12 @@ def test_a_score_beyond_what_json_writes_is_explained(bench: SearchBench) -> Non
     assert bench.search("shop", query=query, fetch=FetchRequest(explain=True)).failures == ()
 
 
+def test_a_query_of_a_peer_that_is_no_json_is_profiled(bench: SearchBench) -> None:
+    """What clusters send each other may hold bytes."""
+    result = bench.search("shop", query={"regexp": {"tag": b"a"}}, profile=True)
+    assert (result.failures, len(result.profile)) == ((), 1)
+
+
 def test_many_stars_are_one(bench: SearchBench) -> None:
     """The automaton of each would be one more state for every other."""
     assert len(bench.ids("shop", {"wildcard": {"tag": "*" * 5_000 + "a" + "*" * 5_000}})) == 6

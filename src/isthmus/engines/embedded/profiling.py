@@ -100,4 +100,4 @@ def _type_of(query: Json) -> str:
 
 
 def _text_of(query: Json) -> str:
-    return orjson.dumps(query).decode()[:_MOST_CHARACTERS]
+    return orjson.dumps(query, default=str).decode()[:_MOST_CHARACTERS]
