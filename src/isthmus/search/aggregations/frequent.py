@@ -31,16 +31,18 @@ def join_lists(
     found_in: dict[Hashable, float] = {}
     errors: dict[Hashable, float] = {}
     for part, bound in zip(parts, hidden, strict=True):
+        known = 0 if bound == UNBOUNDED else bound
         for bucket in part["buckets"]:
             key = key_of(bucket)
             grouped.setdefault(key, []).append(bucket)
-            found_in[key] = found_in.get(key, 0) + (0 if bound == UNBOUNDED else bound)
-            errors[key] = _added(errors.get(key, 0), read_count(bucket.get(ERROR, 0)))
+            found_in[key] = found_in.get(key, 0) + known
+            if ERROR in bucket:
+                errors[key] = _added(errors.get(key, 0), read_count(bucket[ERROR]))
     everywhere = hidden[0] if len(parts) == 1 else _total(hidden)
     buckets = []
     for key, same in grouped.items():
         unseen = UNBOUNDED if everywhere == UNBOUNDED else everywhere - found_in[key]
-        error = int(_added(errors[key], 0 if len(same) == len(parts) else unseen))
+        error = int(_added(errors.get(key, 0), 0 if len(same) == len(parts) else unseen))
         count = sum(read_count(each["doc_count"]) for each in same)
         buckets.append({**same[0], "doc_count": count, ERROR: error, **combine_all(children, same)})
     unlisted = _total(hidden) if len(parts) > 1 else _total([read_count(part[ERROR]) for part in parts])

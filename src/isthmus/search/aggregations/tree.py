@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from isthmus.errors import Failure, FailureKind, Fault
 from isthmus.exchange import Json, JsonObject
 from isthmus.search.aggregations.contract import (
+    Aggregation,
     BucketBudget,
     Level,
     NamesIndices,
@@ -99,8 +100,24 @@ def with_cluster_alias(tree: AggregationTree, part: JsonObject, alias: str) -> J
     ``logs`` becomes ``eu:logs`` in terms of ``_index`` and wherever else an answer names indices. Raises
     as :func:`merge` for a part that is not understood.
     """
+    if not _names_indices(tree.nodes):
+        return part
     with _understanding():
         return _qualified(tree.nodes, part, alias)
+
+
+def _names_indices(nodes: Sequence[Node]) -> bool:
+    """Tell whether the answers of any of these, or below them, name indices: most do not."""
+    return any(
+        _is_of_indices(node.aggregation)
+        or isinstance(node.aggregation, NamesIndices)
+        or _names_indices(node.children)
+        for node in nodes
+    )
+
+
+def _is_of_indices(aggregation: Aggregation) -> bool:
+    return isinstance(aggregation, Terms) and aggregation.field == "_index"
 
 
 def _qualified(nodes: Sequence[Node], part: JsonObject, alias: str) -> JsonObject:
@@ -110,7 +127,7 @@ def _qualified(nodes: Sequence[Node], part: JsonObject, alias: str) -> JsonObjec
         if not isinstance(answer, dict):
             continue
         answer = _below(node, answer, lambda level, bucket: _qualified(level.nodes, bucket, alias))
-        if isinstance(node.aggregation, Terms) and node.aggregation.field == "_index":
+        if _is_of_indices(node.aggregation):
             named = [{**bucket, "key": f"{alias}:{bucket['key']}"} for bucket in answer["buckets"]]
             answer = {**answer, "buckets": named}
         elif isinstance(node.aggregation, NamesIndices):
