@@ -109,7 +109,7 @@ def waiting(console: Console) -> None:
             during = resident_megabytes(node)
         finally:
             os.kill(other, signal.SIGCONT)
-        answered = sum(connection.recv(15).endswith(b"200") for connection in connections)
+        answered = sum(connection.recv(15).startswith(b"HTTP/1.1 200") for connection in connections)
         for connection in connections:
             connection.close()
     console.print(

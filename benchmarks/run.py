@@ -2,7 +2,7 @@
 
 Also bulk indexing and memory. Figures are for comparing within a run: these are ratios, not promises.
 
-    .venv/bin/python benchmarks/run.py [--documents 200000] [--seconds 4]
+    .venv/bin/python benchmarks/run.py [--documents 200000] [--seconds 2] [--rounds 5]
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +41,14 @@ QUERIES: Final[dict[str, dict[str, Any]]] = {
         },
     },
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is asked where."""
+
+    deployment: Deployment
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +130,11 @@ def node_process(deployment: Deployment) -> int:
     raise RuntimeError(f"the node of {deployment.name} is not running")
 
 
-def at_once(deployments: tuple[Deployment, ...], body: Path, connections: int, seconds: float) -> Measured:
-    """Answer the slowest of the nodes when all are asked directly at the same time.
-
-    A search over both has to do at least this: where few processors carry everything, it is the bound.
-    """
-    with ThreadPoolExecutor(len(deployments)) as executor:
+def at_once(body: Path, connections: int, seconds: float, targets: Sequence[Target]) -> Measured:
+    """Ask all targets at the same time; answer what the slowest of them did."""
+    with ThreadPoolExecutor(len(targets)) as executor:
         asked = [
-            executor.submit(load, deployment, f"/{INDEX}/_search", body, connections, seconds)
-            for deployment in deployments
+            executor.submit(load, each.deployment, each.path, body, connections, seconds) for each in targets
         ]
         figures = [each.result() for each in asked]
     return Measured(
@@ -138,10 +144,37 @@ def at_once(deployments: tuple[Deployment, ...], body: Path, connections: int, s
     )
 
 
-def measure(console: Console, fabric: Any, seconds: float) -> None:
+def best_of_rounds(
+    targets: Mapping[str, Sequence[Target]], run: Callable[[Sequence[Target]], Measured], rounds: int
+) -> dict[str, Measured]:
+    """Answer the best that each target did in any round; the rounds of all targets alternate.
+
+    Whatever else the machine does only ever makes a search slower: the best is what is being measured.
+    """
+    seen: dict[str, Measured] = {}
+    for _ in range(rounds):
+        for name, together in targets.items():
+            figures = run(together)
+            before = seen.get(name, figures)
+            seen[name] = Measured(
+                max(before.requests_per_second, figures.requests_per_second),
+                min(before.p50_milliseconds, figures.p50_milliseconds),
+                min(before.p99_milliseconds, figures.p99_milliseconds),
+            )
+    return seen
+
+
+def measure(console: Console, fabric: Any, seconds: float, rounds: int) -> None:
     """Print the table of each query: three targets at each number of connections."""
     near, far = (environment.deployments[0] for environment in fabric.environments)
-    remote = near.remotes[0]
+    here, there = (Target(deployment, f"/{INDEX}/_search") for deployment in (near, far))
+    targets = {
+        "here": (here,),
+        "there": (there,),
+        "both": (Target(near, f"/{INDEX},{near.remotes[0]}:{INDEX}/_search"),),
+        # What a search over both has to do at least: where few processors carry everything, the bound.
+        "each at once": (here, there),
+    }
     for title, query in QUERIES.items():
         table = Table(title=title)
         for column in ("connections", "target", "requests/s", "p50 ms", "p99 ms", "p50 ratio", "rate ratio"):
@@ -150,16 +183,8 @@ def measure(console: Console, fabric: Any, seconds: float) -> None:
             body.write(json.dumps(query).encode())
             body.flush()
             for connections in CONNECTIONS:
-                targets = (
-                    ("here", near, f"/{INDEX}/_search"),
-                    ("there", far, f"/{INDEX}/_search"),
-                    ("both", near, f"/{INDEX},{remote}:{INDEX}/_search"),
-                )
-                seen = {
-                    name: load(deployment, path, Path(body.name), connections, seconds)
-                    for name, deployment, path in targets
-                }
-                seen["each at once"] = at_once((near, far), Path(body.name), connections, seconds)
+                run = partial(at_once, Path(body.name), connections, seconds)
+                seen = best_of_rounds(targets, run, rounds)
                 slower = max(seen["here"].p50_milliseconds, seen["there"].p50_milliseconds)
                 fewer = min(seen["here"].requests_per_second, seen["there"].requests_per_second)
                 for name, figures in seen.items():
@@ -179,7 +204,8 @@ def main() -> None:
     """Run everything and print tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--documents", type=int, default=200_000, help="in each of the two clusters")
-    parser.add_argument("--seconds", type=float, default=4.0, help="for each measurement")
+    parser.add_argument("--seconds", type=float, default=2.0, help="for each measurement")
+    parser.add_argument("--rounds", type=int, default=5, help="of which the best counts")
     options = parser.parse_args()
     console = Console(width=120)
     with Sandbox(SandboxOptions()) as sandbox:
@@ -194,7 +220,7 @@ def main() -> None:
         console.print(f"bulk, the other: {rate:,.0f} documents/s")
         full = [resident_megabytes(process) for process in processes]
         console.print(f"node with {options.documents:,} documents: {max(full):.0f} MB resident")
-        measure(console, sandbox.fabric, options.seconds)
+        measure(console, sandbox.fabric, options.seconds, options.rounds)
 
 
 if __name__ == "__main__":

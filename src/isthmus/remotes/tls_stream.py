@@ -45,6 +45,9 @@ async def start_tls(
     """
     try:
         connected.setblocking(False)  # noqa: FBT003 - the library's signature
+        if connected.family in (socket.AF_INET, socket.AF_INET6):
+            # The second record of an answer must not wait until the first one is acknowledged.
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         secured = context.wrap_socket(
             connected,
             server_side=server_side,
