@@ -65,7 +65,10 @@ def group_by_cluster(
     for expression in expressions:
         alias, index = _split(expression)
         if alias is None:
-            included.setdefault(None, []).append(expression)
+            _add(included, None, expression)
+            continue
+        if alias in configured:  # neither a wildcard nor an exclusion: no alias looks like one
+            _add(included, ClusterAlias(alias), index)
             continue
         negated = alias[0] == "-"
         pattern = alias[1:] if negated else alias
@@ -79,12 +82,16 @@ def group_by_cluster(
             excluded.update(dict.fromkeys(matching))
         else:
             for name in matching:
-                wanted = included.get(name)
-                if wanted is None:
-                    included[name] = [index]
-                else:
-                    wanted.append(index)
+                _add(included, name, index)
     return _without(included, excluded, unmatched, expressions)
+
+
+def _add(included: dict[ClusterAlias | None, list[str]], alias: ClusterAlias | None, expression: str) -> None:
+    wanted = included.get(alias)
+    if wanted is None:
+        included[alias] = [expression]
+    else:
+        wanted.append(expression)
 
 
 def _without(
@@ -124,10 +131,10 @@ def _separator(expression: str) -> int:
 
 
 def _split(expression: str) -> tuple[str | None, str]:
-    if expression[:1] == "<" or expression[:2] == "-<":  # date math, which may hold colons of its own
+    position = expression.find(":")
+    if position < 0 or expression.startswith(("<", "-<")):  # date math may hold colons of its own
         return None, expression
-    position = _separator(expression)
-    if position < 0:
+    if expression.startswith("::", position):
         return None, expression
     if position == 0 or (position == 1 and expression[0] == "-"):
         raise illegal_argument(f"index name [{expression}] is invalid because the remote part is empty")
