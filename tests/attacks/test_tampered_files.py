@@ -81,7 +81,8 @@ def test_another_deployments_keystore_is_refused(keystore: Keystore, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{}", b"null", b"[]", b'{"cluster_id": 5}', b"\xff", b"{" * 10_000]
+    "content",
+    [b"", b"{}", b"null", b"[]", b'{"cluster_id": 5}', b'{"directory": 5}', b"\xff", b"{" * 10_000],
 )
 def test_node_settings_that_are_none_are_refused(content: bytes) -> None:
     """A node does not start with what it cannot read whole."""

@@ -141,5 +141,7 @@ def decode_node_settings(content: bytes) -> NodeSettings:
 
 def _decode_path(expected: type, value: Any) -> Path:
     if expected is not Path or not isinstance(value, str):
-        raise NotImplementedError(expected)
+        raise TypeError(
+            f"Expected `{expected.__name__}`"
+        )  # msgspec makes it a ValidationError that says where
     return Path(value)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from isthmus.errors import Failure
-from isthmus.exchange import Engine, Json, JsonObject, Record
+from isthmus.exchange import Engine, Json, JsonObject
 from isthmus.names import ClusterAlias, IndicesOptions, group_by_cluster
 from isthmus.remotes.questions import (
     FIELD_CAPS,
@@ -15,54 +15,22 @@ from isthmus.remotes.questions import (
     FieldCapability,
     FieldCapsAnswer,
     FieldCapsCall,
-    Question,
     ResolvedAlias,
     ResolvedIndex,
     ResolveIndexAnswer,
     ResolveIndexCall,
 )
 from isthmus.remotes.terms import CallTerms
+from isthmus.search.askable import AskableRemotes
 from isthmus.search.clusters import wrapped_for_caller
 from isthmus.search.fan_out import REMOTE_SECONDS, ask_clusters
 from isthmus.search.field_capabilities import FieldQuestion, merged_capabilities
 from isthmus.search.local_metadata import LocalMetadata
 from isthmus.security.principal import Principal
-from isthmus.security.remote_caller import RemoteSubject
 
 T = TypeVar("T")
 
 _TERMS: Final = CallTerms(timeout_seconds=REMOTE_SECONDS)
-
-
-class AskableRemote(Protocol):
-    """What asking about indices needs of a remote cluster."""
-
-    @property
-    def skip_unavailable(self) -> bool:
-        """Say whether to go on without this cluster when it fails."""
-        ...
-
-    async def ask(
-        self,
-        principal: Principal,
-        question: Question[T],
-        record: Callable[[RemoteSubject], Record],
-        terms: CallTerms = ...,
-    ) -> T:
-        """Ask on behalf of the caller; raises failures only."""
-        ...
-
-
-class AskableRemotes(Protocol):
-    """The remote clusters that are configured now."""
-
-    def aliases(self) -> Collection[ClusterAlias]:
-        """Answer the alias of every remote cluster."""
-        ...
-
-    def get(self, alias: ClusterAlias) -> AskableRemote:
-        """Answer one of them; raises ``no_such_remote_cluster_exception`` (404) for another alias."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

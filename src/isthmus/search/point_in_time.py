@@ -7,14 +7,13 @@ them (:mod:`isthmus.search.point_in_time_id`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from isthmus.errors import Failure, FailureKind, illegal_argument
 from isthmus.exchange import (
     Json,
-    Record,
     SearchRequest,
     SearchResult,
     SearchTarget,
@@ -28,18 +27,17 @@ from isthmus.remotes.questions import (
     RELEASE,
     SEARCH_HELD,
     HoldCall,
-    Question,
     ReleaseCall,
     SearchHeldCall,
 )
 from isthmus.remotes.terms import USUAL_TERMS, CallTerms
+from isthmus.search.askable import AskableRemotes
 from isthmus.search.clusters import ClusterDetail, ClusterStatus, wrapped_for_caller
 from isthmus.search.merge import SearchAnswer
 from isthmus.search.point_in_time_id import FORM, HeldPart, HeldSearch, PointInTime
 from isthmus.search.shard_doc import MOST_CLUSTERS, answered_by_cluster, asked_of_cluster, position_of
 from isthmus.search.views import CONTEXT_MISSING, HeldViews
 from isthmus.security.principal import Principal
-from isthmus.security.remote_caller import RemoteSubject
 
 #: how long opening or releasing a view may take in another cluster
 _REMOTE_SECONDS: Final = 30.0
@@ -54,37 +52,6 @@ class OpenedPointInTime:
     point: PointInTime
     shards: ShardCounts
     clusters: tuple[ClusterDetail, ...] = ()
-
-
-class ViewingRemote(Protocol):
-    """What points in time need of a remote cluster."""
-
-    @property
-    def skip_unavailable(self) -> bool:
-        """Say whether to go on without this cluster when it fails."""
-        ...
-
-    async def ask(
-        self,
-        principal: Principal,
-        question: Question[T],
-        record: Callable[[RemoteSubject], Record],
-        terms: CallTerms = ...,
-    ) -> T:
-        """Ask on behalf of the caller; raises failures only."""
-        ...
-
-
-class ViewingRemotes(Protocol):
-    """The remote clusters that are configured now."""
-
-    def aliases(self) -> Collection[ClusterAlias]:
-        """Answer the alias of every remote cluster."""
-        ...
-
-    def get(self, alias: ClusterAlias) -> ViewingRemote:
-        """Answer one of them; raises ``no_such_remote_cluster_exception`` (404) for another alias."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +72,7 @@ class Opening:
 class PointsInTime:
     """Opens and closes points in time for callers, and says where searches of one go."""
 
-    def __init__(self, views: HeldViews, remotes: ViewingRemotes) -> None:
+    def __init__(self, views: HeldViews, remotes: AskableRemotes) -> None:
         self.views: Final = views
         self._remotes = remotes
 
@@ -224,7 +191,7 @@ class _HeldTargets(Mapping[ClusterAlias | None, SearchTarget]):
     """The clusters of a point in time bound to one caller."""
 
     points: PointsInTime
-    remotes: ViewingRemotes
+    remotes: AskableRemotes
     principal: Principal
     search: HeldSearch
     terms: CallTerms

@@ -9,7 +9,8 @@ from typing import ClassVar, Final
 
 from isthmus.errors import illegal_argument
 from isthmus.exchange import Json, JsonObject
-from isthmus.search.aggregations.contract import BucketBudget, Node, not_orderable
+from isthmus.search.aggregations.buckets import Buckets
+from isthmus.search.aggregations.contract import BucketBudget, Node
 from isthmus.search.aggregations.fields import Parameters
 from isthmus.search.aggregations.filters import check_query
 from isthmus.search.aggregations.keyed import finished_bucket, merged_buckets
@@ -20,7 +21,7 @@ _MAXIMUM_FILTERS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class AdjacencyMatrix:
+class AdjacencyMatrix(Buckets):
     """The parameters of ``adjacency_matrix``; the names are in order."""
 
     names: tuple[str, ...]
@@ -73,15 +74,3 @@ class AdjacencyMatrix:
         """Answer the buckets in order of their keys."""
         budget.take(len(combined["buckets"]))
         return {"buckets": [finished_bucket(bucket, children, budget) for bucket in combined["buckets"]]}
-
-    def order_value(self, combined: JsonObject, metric: str) -> float:  # noqa: ARG002 - the contract's
-        """Refuse: buckets cannot be ordered by buckets."""
-        raise not_orderable(self.kind)
-
-    def order_metric(self, metric: str) -> str:  # noqa: ARG002 - the contract's
-        """Refuse likewise."""
-        raise not_orderable(self.kind)
-
-    def typed_name(self, final: JsonObject) -> str:  # noqa: ARG002 - the contract's
-        """Answer the kind."""
-        return self.kind

@@ -12,12 +12,12 @@ from typing import ClassVar, Final
 
 from isthmus.errors import illegal_argument
 from isthmus.exchange import Json, JsonObject
+from isthmus.search.aggregations.buckets import Buckets
 from isthmus.search.aggregations.contract import (
     MAXIMUM_BUCKETS,
     BucketBudget,
     Node,
     combine_all,
-    not_orderable,
     too_many_buckets,
 )
 from isthmus.search.aggregations.date_format import DateFormat
@@ -57,7 +57,7 @@ _MOST_MULTIPLE: Final = max(multiple for unit in UNITS[:-1] for multiple in unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AutoDateHistogram:
+class AutoDateHistogram(Buckets):
     """The parameters of ``auto_date_histogram``; ``least`` is the place of the shortest unit allowed."""
 
     field: str
@@ -138,18 +138,6 @@ class AutoDateHistogram:
             for bucket in joined
         ]
         return {"buckets": final, "interval": f"{multiple}{UNITS[place].letter}"}
-
-    def order_value(self, combined: JsonObject, metric: str) -> float:  # noqa: ARG002 - the contract's
-        """Refuse: buckets cannot be ordered by buckets."""
-        raise not_orderable(self.kind)
-
-    def order_metric(self, metric: str) -> str:  # noqa: ARG002 - the contract's
-        """Refuse likewise."""
-        raise not_orderable(self.kind)
-
-    def typed_name(self, final: JsonObject) -> str:  # noqa: ARG002 - the contract's
-        """Answer the kind."""
-        return self.kind
 
     def rounding(self, place: int) -> Rounding:
         """Answer how instants are rounded to a unit."""

@@ -12,6 +12,7 @@ from typing import ClassVar, Final
 
 from isthmus.errors import Failure, FailureKind, illegal_argument
 from isthmus.exchange import Json, JsonObject
+from isthmus.search.aggregations.buckets import Buckets
 from isthmus.search.aggregations.composite_sources import Source, read_source
 from isthmus.search.aggregations.contract import (
     MAXIMUM_BUCKETS,
@@ -19,7 +20,6 @@ from isthmus.search.aggregations.contract import (
     Node,
     combine_all,
     finish_all,
-    not_orderable,
 )
 from isthmus.search.aggregations.fields import Parameters, without_nothing
 from isthmus.search.aggregations.numbers import read_count
@@ -31,7 +31,7 @@ KEY_TYPES: Final = "key_types"
 
 
 @dataclass(frozen=True, slots=True)
-class Composite:
+class Composite(Buckets):
     """The parameters of ``composite``. ``after``: a value a source, dates as milliseconds; None at first."""
 
     sources: tuple[Source, ...]
@@ -105,18 +105,6 @@ class Composite:
         ]
         after = {"after_key": buckets[-1]["key"]} if buckets else {}
         return {**after, "buckets": buckets}
-
-    def order_value(self, combined: JsonObject, metric: str) -> float:  # noqa: ARG002 - the contract's
-        """Refuse: buckets cannot be ordered by buckets."""
-        raise not_orderable(self.kind)
-
-    def order_metric(self, metric: str) -> str:  # noqa: ARG002 - the contract's
-        """Refuse likewise."""
-        raise not_orderable(self.kind)
-
-    def typed_name(self, final: JsonObject) -> str:  # noqa: ARG002 - the contract's
-        """Answer the kind."""
-        return self.kind
 
     def ordered(self, buckets: list[JsonObject], types: Sequence[str | None] | None) -> list[JsonObject]:
         """Answer buckets in the order of the sources; numbers of several types become of one."""

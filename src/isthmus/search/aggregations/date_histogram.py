@@ -8,12 +8,12 @@ from typing import ClassVar
 
 from isthmus.errors import illegal_argument
 from isthmus.exchange import Json, JsonObject
+from isthmus.search.aggregations.buckets import Buckets
 from isthmus.search.aggregations.contract import (
     MAXIMUM_BUCKETS,
     BucketBudget,
     Node,
     combine_all,
-    not_orderable,
     too_many_buckets,
 )
 from isthmus.search.aggregations.date_format import DEFAULT_DATE_FORMAT, DateFormat
@@ -28,7 +28,7 @@ from isthmus.search.aggregations.time_zone import UTC, TimeZone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DateHistogram:
+class DateHistogram(Buckets):
     """The parameters of ``date_histogram``; bounds are epoch milliseconds."""
 
     field: str
@@ -110,18 +110,6 @@ class DateHistogram:
         if self.keyed:
             return {"buckets": {bucket["key_as_string"]: bucket for bucket in final}}
         return {"buckets": final}
-
-    def order_value(self, combined: JsonObject, metric: str) -> float:  # noqa: ARG002 - the contract's
-        """Refuse: buckets cannot be ordered by buckets."""
-        raise not_orderable(self.kind)
-
-    def order_metric(self, metric: str) -> str:  # noqa: ARG002 - the contract's
-        """Refuse likewise."""
-        raise not_orderable(self.kind)
-
-    def typed_name(self, final: JsonObject) -> str:  # noqa: ARG002 - the contract's
-        """Answer the kind."""
-        return self.kind
 
     def _filled(self, buckets: list[JsonObject], children: Sequence[Node]) -> list[JsonObject]:
         by_key = {bucket["key"]: bucket for bucket in buckets}

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from isthmus.errors import Failure, illegal_argument
+from isthmus.errors import Failure
 from isthmus.exchange import Json, JsonObject
+from isthmus.search.aggregations.buckets import Buckets, listed_or_keyed, read_ranges
 from isthmus.search.aggregations.contract import (
     BucketBudget,
     Node,
     combine_all,
     finish_all,
-    not_orderable,
 )
 from isthmus.search.aggregations.date_format import DEFAULT_DATE_FORMAT, DateFormat
 from isthmus.search.aggregations.fields import Parameters, without_nothing
@@ -38,7 +38,7 @@ class DateLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DateRanges:
+class DateRanges(Buckets):
     """The parameters of ``date_range``."""
 
     field: str
@@ -54,9 +54,7 @@ class DateRanges:
     def parse(cls, parameters: Parameters) -> DateRanges:
         """Read the parameters."""
         field = parameters.field()
-        entries = parameters.take("ranges")
-        if not isinstance(entries, list) or not entries:
-            raise illegal_argument(f"No [ranges] specified for the [{parameters.name}] aggregation")
+        entries = read_ranges(parameters)
         zone, written = parameters.scalar("time_zone"), parameters.text("format")
         return cls(
             field=field,
@@ -107,21 +105,7 @@ class DateRanges:
             count = bucket["doc_count"]
             final.append({"key": key, **shown, "doc_count": count, **finish_all(children, bucket, budget)})
         final.sort(key=_rank)
-        if self.keyed:
-            return {"buckets": {bucket.pop("key"): bucket for bucket in final}}
-        return {"buckets": final}
-
-    def order_value(self, combined: JsonObject, metric: str) -> float:  # noqa: ARG002 - the contract's
-        """Refuse: buckets cannot be ordered by buckets."""
-        raise not_orderable(self.kind)
-
-    def order_metric(self, metric: str) -> str:  # noqa: ARG002 - the contract's
-        """Refuse likewise."""
-        raise not_orderable(self.kind)
-
-    def typed_name(self, final: JsonObject) -> str:  # noqa: ARG002 - the contract's
-        """Answer the kind."""
-        return self.kind
+        return listed_or_keyed(final, keyed=self.keyed)
 
     def _without_an_answer(self, limits: DateLimits) -> JsonObject:
         """Answer the limits of a bucket that no index was asked for, inside of one without documents."""

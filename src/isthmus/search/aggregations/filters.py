@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 
 from isthmus.errors import illegal_argument
 from isthmus.exchange import Json, JsonObject
+from isthmus.search.aggregations.buckets import Buckets
 from isthmus.search.aggregations.contract import (
     BucketBudget,
     Node,
@@ -75,7 +76,7 @@ class SingleBucket:
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
+class Filters(Buckets):
     """One bucket a query, and maybe one for what none matches. ``names`` is None for anonymous ones."""
 
     queries: tuple[Json, ...]
@@ -142,18 +143,6 @@ class Filters:
         if self.keyed:
             return {"buckets": final}
         return {"buckets": [{"key": name, **bucket} for name, bucket in final.items()]}
-
-    def order_value(self, combined: JsonObject, metric: str) -> float:  # noqa: ARG002 - the contract's
-        """Refuse: buckets cannot be ordered by buckets."""
-        raise not_orderable(self.kind)
-
-    def order_metric(self, metric: str) -> str:  # noqa: ARG002 - the contract's
-        """Refuse likewise."""
-        raise not_orderable(self.kind)
-
-    def typed_name(self, final: JsonObject) -> str:  # noqa: ARG002 - the contract's
-        """Answer the kind."""
-        return self.kind
 
     def places(self) -> list[str | int]:
         """Answer where the buckets stand in an answer: by name, or by number; the other one is last."""

@@ -9,12 +9,12 @@ from typing import ClassVar
 
 from isthmus.errors import illegal_argument
 from isthmus.exchange import JsonObject
+from isthmus.search.aggregations.buckets import Buckets
 from isthmus.search.aggregations.contract import (
     MAXIMUM_BUCKETS,
     BucketBudget,
     Node,
     combine_all,
-    not_orderable,
     too_many_buckets,
 )
 from isthmus.search.aggregations.fields import Parameters, without_nothing
@@ -37,7 +37,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Histogram:
+class Histogram(Buckets):
     """The parameters of ``histogram``."""
 
     field: str
@@ -115,18 +115,6 @@ class Histogram:
             names = [bucket.get("key_as_string") or java_double(bucket["key"]) for bucket in final]
             return {"buckets": dict(zip(names, final, strict=True))}
         return {"buckets": final}
-
-    def order_value(self, combined: JsonObject, metric: str) -> float:  # noqa: ARG002 - the contract's
-        """Refuse: buckets cannot be ordered by buckets."""
-        raise not_orderable(self.kind)
-
-    def order_metric(self, metric: str) -> str:  # noqa: ARG002 - the contract's
-        """Refuse likewise."""
-        raise not_orderable(self.kind)
-
-    def typed_name(self, final: JsonObject) -> str:  # noqa: ARG002 - the contract's
-        """Answer the kind."""
-        return self.kind
 
     def number(self, value: float) -> int:
         """Answer the number of the bucket that holds a value."""

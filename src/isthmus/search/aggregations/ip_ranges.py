@@ -10,12 +10,12 @@ from typing import ClassVar, Final
 from isthmus.errors import illegal_argument
 from isthmus.exchange import Json, JsonObject
 from isthmus.search.addresses import address_rank
+from isthmus.search.aggregations.buckets import Buckets, listed_or_keyed, read_ranges
 from isthmus.search.aggregations.contract import (
     BucketBudget,
     Node,
     combine_all,
     finish_all,
-    not_orderable,
 )
 from isthmus.search.aggregations.fields import Parameters, without_nothing
 from isthmus.search.aggregations.numbers import read_count
@@ -49,7 +49,7 @@ class AddressLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AddressRanges:
+class AddressRanges(Buckets):
     """The parameters of ``ip_range``, in the order of the limits."""
 
     field: str
@@ -63,9 +63,7 @@ class AddressRanges:
     def parse(cls, parameters: Parameters) -> AddressRanges:
         """Read the parameters."""
         field = parameters.field()
-        entries = parameters.take("ranges")
-        if not isinstance(entries, list) or not entries:
-            raise illegal_argument(f"No [ranges] specified for the [{parameters.name}] aggregation")
+        entries = read_ranges(parameters)
         limits = [_limits(parameters, entry) for entry in entries]
         missing = parameters.text("missing")
         return cls(
@@ -107,21 +105,7 @@ class AddressRanges:
             }
             for limits, bucket in zip(self.ranges, combined["buckets"], strict=True)
         ]
-        if self.keyed:
-            return {"buckets": {bucket.pop("key"): bucket for bucket in final}}
-        return {"buckets": final}
-
-    def order_value(self, combined: JsonObject, metric: str) -> float:  # noqa: ARG002 - the contract's
-        """Refuse: buckets cannot be ordered by buckets."""
-        raise not_orderable(self.kind)
-
-    def order_metric(self, metric: str) -> str:  # noqa: ARG002 - the contract's
-        """Refuse likewise."""
-        raise not_orderable(self.kind)
-
-    def typed_name(self, final: JsonObject) -> str:  # noqa: ARG002 - the contract's
-        """Answer the kind."""
-        return self.kind
+        return listed_or_keyed(final, keyed=self.keyed)
 
 
 def address_members(limits: AddressLimits) -> JsonObject:

@@ -30,9 +30,9 @@ class Metric:
             """Answer the name under which a request gives it: a field of the kind or of its class."""
             ...
 
-    def members(self) -> JsonObject:
-        """Answer the parameters as a cluster is asked for them."""
-        raise NotImplementedError
+        def members(self) -> JsonObject:
+            """Answer the parameters as a cluster is asked for them."""
+            ...
 
     def ask(self, children: Sequence[Node]) -> JsonObject:  # noqa: ARG002 - the contract's
         """Ask for the same."""

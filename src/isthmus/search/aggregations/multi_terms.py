@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Final
 from isthmus.errors import illegal_argument
 from isthmus.exchange import Json, JsonObject
 from isthmus.search.addresses import address_rank
-from isthmus.search.aggregations.contract import BucketBudget, Node, finish_all, not_orderable
+from isthmus.search.aggregations.buckets import Buckets
+from isthmus.search.aggregations.contract import BucketBudget, Node, finish_all
 from isthmus.search.aggregations.fields import Parameters, unreadable, without_nothing
 from isthmus.search.aggregations.frequent import ERROR, OTHER, hidden_bound, join_lists
 from isthmus.search.aggregations.order import BucketOrder, KeyOf
@@ -36,7 +37,7 @@ class TermsSource:
 
 
 @dataclass(frozen=True, slots=True)
-class MultiTerms:
+class MultiTerms(Buckets):
     """The parameters of ``multi_terms``. ``list``: size, order and so on, as of one field."""
 
     sources: tuple[TermsSource, ...]
@@ -106,18 +107,6 @@ class MultiTerms:
                 for bucket in shown
             ],
         }
-
-    def order_value(self, combined: JsonObject, metric: str) -> float:  # noqa: ARG002 - the contract's
-        """Refuse: buckets cannot be ordered by buckets."""
-        raise not_orderable(self.kind)
-
-    def order_metric(self, metric: str) -> str:  # noqa: ARG002 - the contract's
-        """Refuse likewise."""
-        raise not_orderable(self.kind)
-
-    def typed_name(self, final: JsonObject) -> str:  # noqa: ARG002 - the contract's
-        """Answer the kind."""
-        return self.kind
 
 
 def comparable_values(types: Sequence[str | None] | None) -> KeyOf:

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from isthmus.errors import illegal_argument
 from isthmus.exchange import Json, JsonObject
+from isthmus.search.aggregations.buckets import Buckets, listed_or_keyed, read_ranges
 from isthmus.search.aggregations.contract import (
     BucketBudget,
     Node,
     combine_all,
     finish_all,
-    not_orderable,
 )
 from isthmus.search.aggregations.fields import Parameters, without_nothing
 from isthmus.search.aggregations.numbers import java_double, read_count
@@ -47,7 +46,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ranges:
+class Ranges(Buckets):
     """The parameters of ``range``. The buckets are in Elasticsearch's order: by their limits."""
 
     field: str
@@ -61,9 +60,7 @@ class Ranges:
     def parse(cls, parameters: Parameters) -> Ranges:
         """Read the parameters."""
         field = parameters.field()
-        entries = parameters.take("ranges")
-        if not isinstance(entries, list) or not entries:
-            raise illegal_argument(f"No [ranges] specified for the [{parameters.name}] aggregation")
+        entries = read_ranges(parameters)
         limits = [_limits(parameters, entry) for entry in entries]
         return cls(
             field=field,
@@ -103,21 +100,7 @@ class Ranges:
             }
             for bucket in combined["buckets"]
         ]
-        if self.keyed:
-            return {"buckets": {bucket.pop("key"): bucket for bucket in final}}
-        return {"buckets": final}
-
-    def order_value(self, combined: JsonObject, metric: str) -> float:  # noqa: ARG002 - the contract's
-        """Refuse: buckets cannot be ordered by buckets."""
-        raise not_orderable(self.kind)
-
-    def order_metric(self, metric: str) -> str:  # noqa: ARG002 - the contract's
-        """Refuse likewise."""
-        raise not_orderable(self.kind)
-
-    def typed_name(self, final: JsonObject) -> str:  # noqa: ARG002 - the contract's
-        """Answer the kind."""
-        return self.kind
+        return listed_or_keyed(final, keyed=self.keyed)
 
 
 def _limits(parameters: Parameters, entry: Json) -> Limits:

@@ -12,7 +12,8 @@ from typing import ClassVar, Final
 
 from isthmus.errors import illegal_argument
 from isthmus.exchange import Json, JsonObject
-from isthmus.search.aggregations.contract import BucketBudget, Node, combine_all, not_orderable
+from isthmus.search.aggregations.buckets import Buckets
+from isthmus.search.aggregations.contract import BucketBudget, Node, combine_all
 from isthmus.search.aggregations.fields import Parameters, without_nothing
 from isthmus.search.aggregations.keyed import finished_bucket
 from isthmus.search.aggregations.numbers import read_count
@@ -29,7 +30,7 @@ _ORDER: Final = BucketOrder((OrderKey(COUNT, descending=False), OrderKey(KEY, de
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RareTerms:
+class RareTerms(Buckets):
     """The parameters of ``rare_terms``."""
 
     field: str
@@ -111,14 +112,6 @@ class RareTerms:
             final = finished_bucket(bucket, children, budget)
             buckets.append({"key": final.pop("key"), **final})
         return {"buckets": buckets}
-
-    def order_value(self, combined: JsonObject, metric: str) -> float:  # noqa: ARG002 - the contract's
-        """Refuse: buckets cannot be ordered by buckets."""
-        raise not_orderable(self.kind)
-
-    def order_metric(self, metric: str) -> str:  # noqa: ARG002 - the contract's
-        """Refuse likewise."""
-        raise not_orderable(self.kind)
 
     def typed_name(self, final: JsonObject) -> str:
         """Answer which kind of values these are; without any it is not known."""

@@ -10,11 +10,11 @@ from typing import ClassVar, Final
 from isthmus.errors import Failure, FailureKind
 from isthmus.exchange import Json, JsonObject
 from isthmus.search.addresses import address_rank
+from isthmus.search.aggregations.buckets import Buckets
 from isthmus.search.aggregations.contract import (
     BucketBudget,
     Node,
     finish_all,
-    not_orderable,
 )
 from isthmus.search.aggregations.fields import Parameters, without_nothing
 from isthmus.search.aggregations.frequent import ERROR, OTHER, hidden_bound, join_lists
@@ -46,7 +46,7 @@ _COLLECT_MODES: Final = ("depth_first", "breadth_first")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(Buckets):
     """The parameters of ``terms``; ``size`` is what is shown, ``shard_size`` what each part is asked for."""
 
     field: str
@@ -141,14 +141,6 @@ class Terms:
             OTHER: combined[OTHER] + sum(bucket["doc_count"] for bucket in cut),
             "buckets": [self._finished_bucket(bucket, children, budget) for bucket in shown],
         }
-
-    def order_value(self, combined: JsonObject, metric: str) -> float:  # noqa: ARG002 - the contract's
-        """Refuse: buckets cannot be ordered by buckets."""
-        raise not_orderable(self.kind)
-
-    def order_metric(self, metric: str) -> str:  # noqa: ARG002 - the contract's
-        """Refuse likewise."""
-        raise not_orderable(self.kind)
 
     def typed_name(self, final: JsonObject) -> str:
         """Answer which kind of values these are; without any it is not known."""
