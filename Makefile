@@ -4,7 +4,7 @@
 
 BIN := .venv/bin
 
-.PHONY: help demo test lint bench bench-ccs clean
+.PHONY: help demo test test-opensearch lint bench bench-ccs clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' $(MAKEFILE_LIST) | head -3
@@ -26,6 +26,11 @@ demo: .venv/.installed
 
 test: .venv/.installed-for-tests
 	@$(BIN)/pytest $(ARGS)
+
+# real OpenSearch clusters: takes Java 17 and Maven, and is skipped with words where they are not
+test-opensearch: .venv/.installed-for-tests
+	@scripts/fetch-opensearch
+	@$(BIN)/pytest tests/opensearch $(ARGS)
 
 lint: .venv/.installed-for-tests
 	$(BIN)/ruff format --check .

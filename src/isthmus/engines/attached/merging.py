@@ -1,0 +1,67 @@
+"""Several answers of one engine become one result: of indices that are searched apart.
+
+Indices are searched together unless callers see different parts of them, or a view holds each by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from isthmus.exchange import SearchRequest, SearchResult, ShardCounts, TotalHits
+from isthmus.search.aggregations import merge as merge_aggregations
+from isthmus.search.aggregations import parse_aggregations
+from isthmus.search.ordering import Found, in_order, one_of_each_group
+from isthmus.search.suggestions import combine_suggestions
+
+
+def merged(request: SearchRequest, parts: Sequence[SearchResult]) -> SearchResult:
+    """Answer one result of parts that were each asked for the whole window from its beginning.
+
+    Equal hits keep the order of the parts. ``aggregations`` stay in combinable form.
+    """
+    addresses = frozenset(
+        place for part in parts for place, kind in enumerate(part.sort_kinds) if kind == "ip"
+    )
+    found: list[Found] = in_order(
+        [(None, hit) for part in parts for hit in part.hits], request.sort, addresses
+    )
+    if request.collapse is not None:
+        found = one_of_each_group(found)
+    early = [part.terminated_early for part in parts if part.terminated_early is not None]
+    scores = [part.max_score for part in parts if part.max_score is not None]
+    counted = [part.aggregations for part in parts if part.aggregations]
+    return SearchResult(
+        took_milliseconds=max((part.took_milliseconds for part in parts), default=0),
+        timed_out=any(part.timed_out for part in parts),
+        terminated_early=any(early) if early else None,
+        shards=ShardCounts(
+            total=sum(part.shards.total for part in parts),
+            successful=sum(part.shards.successful for part in parts),
+            skipped=sum(part.shards.skipped for part in parts),
+            failed=sum(part.shards.failed for part in parts),
+        ),
+        total=_total(request, parts),
+        max_score=max(scores, default=None),
+        hits=tuple(hit for _, hit in found[request.offset : request.offset + request.size]),
+        aggregations=merge_aggregations(parse_aggregations(request.aggregations), counted)
+        if request.aggregations and (counted or not parts)
+        else {},
+        failures=tuple(failure for part in parts for failure in part.failures),
+        sort_kinds=next((part.sort_kinds for part in parts if part.sort_kinds), ()),
+        suggestions=combine_suggestions(request, [part.suggestions for part in parts], final=False)
+        if request.suggests
+        else {},
+        profile=tuple(each for part in parts for each in part.profile),
+    )
+
+
+def _total(request: SearchRequest, parts: Sequence[SearchResult]) -> TotalHits | None:
+    if request.track_total_hits is False:
+        return None
+    totals = [part.total for part in parts if part.total is not None]
+    value = sum(total.value for total in totals)
+    at_least = any(total.relation == "gte" for total in totals)
+    most = request.track_total_hits
+    if most is not True and value > most:
+        return TotalHits(value=most, relation="gte")
+    return TotalHits(value=value, relation="gte" if at_least else "eq")
