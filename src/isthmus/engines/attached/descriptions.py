@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
-
 from isthmus.engines.attached.answers import not_understood
 from isthmus.errors import Failure
 from isthmus.exchange import IndexDescription, Json, JsonObject
 from isthmus.names import IndexName, parse_index_name
-
-#: what a description has members for
-_DESCRIBED: Final = frozenset({"index.uuid", "index.creation_date", "index.provided_name"})
-_VERSIONS: Final = "index.version."
 
 
 def read_descriptions(answer: JsonObject, closed: frozenset[str]) -> Mapping[IndexName, IndexDescription]:
@@ -41,11 +35,7 @@ def _description(name: IndexName, members: JsonObject, closed: frozenset[str]) -
         name=name,
         uuid=str(settings.get("index.uuid", "_na_")),
         created_milliseconds=_number(settings.get("index.creation_date")),
-        settings={
-            key: value
-            for key, value in settings.items()
-            if key not in _DESCRIBED and not key.startswith(_VERSIONS)
-        },
+        settings=settings,
         mappings=_without_type(mappings),
         aliases={
             alias: parameters if isinstance(parameters, dict) else {}

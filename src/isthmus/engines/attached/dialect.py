@@ -45,6 +45,8 @@ class Dialect:
     types: bool
     fields: bool
     composite: bool = True
+    #: types of fields that are sorted in 32 bits, which shows in the values of documents without one
+    sorted_small: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -86,7 +88,16 @@ def dialect_of(vendor: Vendor, number: str) -> Dialect:
         types=vendor is not Vendor.OPENSEARCH and version < (8, 0, 0),
         fields=vendor is not Vendor.OPENSEARCH or version >= (2, 4, 0),
         composite=vendor is not Vendor.COMPATIBLE,
+        sorted_small=_sorted_small(vendor, version),
     )
+
+
+def _sorted_small(vendor: Vendor, version: Version) -> frozenset[str]:
+    whole = frozenset({"integer", "short", "byte"})
+    if vendor is Vendor.OPENSEARCH:
+        return whole | {"boolean"} if version >= (2, 7, 0) else frozenset()
+    is_new = version >= (9, 1, 0) or (8, 19, 0) <= version < (9, 0, 0)
+    return whole if vendor is Vendor.ELASTICSEARCH and is_new else frozenset()
 
 
 def read_version(number: str) -> Version:

@@ -64,4 +64,4 @@ def _total(request: SearchRequest, parts: Sequence[SearchResult]) -> TotalHits |
     most = request.track_total_hits
     if most is not True and value > most:
         return TotalHits(value=most, relation="gte")
-    return TotalHits(value=value, relation="gte" if at_least else "eq")
+    return TotalHits(value=value, relation="gte") if at_least else TotalHits(value=value)

@@ -45,7 +45,7 @@ def search_body(
             "from": request.offset,
             "post_filter": limits.checked(request.post_filter),
             "sort": sort_of(request, limits, types),
-            "search_after": search_after_of(request, types),
+            "search_after": search_after_of(request, types, dialect.sorted_small),
             "track_scores": request.track_scores,
             "min_score": request.min_score,
             "timeout": None

@@ -129,6 +129,7 @@ def result_of_failure(error: JsonObject, status_kind: FailureKind) -> SearchResu
     reports = failures_of(failed, status_kind)
     return SearchResult(
         shards=ShardCounts(total=len(reports), failed=len(reports)),
+        total=TotalHits(value=0),
         failures=reports,
     )
 
@@ -178,7 +179,9 @@ def _total(total: EngineTotal | int | None, request: SearchRequest) -> TotalHits
         return None
     if isinstance(total, int):
         return TotalHits(value=total)
-    return TotalHits(value=total.value, relation=total.relation)
+    if total.relation == "gte":
+        return TotalHits(value=total.value, relation="gte")
+    return TotalHits(value=total.value)
 
 
 def _hit(hit: EngineHit, request: SearchRequest, limits: Limits, types: Mapping[str, FieldType]) -> Hit:

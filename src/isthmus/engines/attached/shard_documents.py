@@ -2,8 +2,7 @@
 
 A sequence number is unique within a shard, so the number of a document is its sequence number times the
 number of shards, plus its shard, which follows from the document's id or routing as in the engine itself.
-An engine is asked to sort by sequence number, and for as many hits more as there are shards: those that
-follow the number are chosen here.
+An engine is asked to sort by sequence number, and for some hits more: those that follow are chosen here.
 """
 
 from __future__ import annotations
@@ -100,7 +99,8 @@ class ShardDocuments:
         if self.layout.shards == 1:
             return msgspec.structs.replace(request, search_after=self._after())
         size = request.offset + request.size
-        more = min(size + self.layout.shards, max(size, largest_window)) if size else 0
+        # at the beginning what was seen, at the end all that ties with what is shown
+        more = min(size + 2 * self.layout.shards, max(size, largest_window)) if size else 0
         return msgspec.structs.replace(request, search_after=self._after(), offset=0, size=more)
 
     def chosen(self, found: Sequence[tuple[Hit, str | None]]) -> tuple[Hit, ...]:

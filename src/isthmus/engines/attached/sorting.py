@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -20,7 +20,12 @@ _SENTINELS: Final = frozenset({"_last", "_first"})
 _AS_ADDRESSES: Final = "ip"
 _MOST: Final = (1 << 63) - 1
 _LEAST: Final = -(1 << 63)
+_MOST_INTEGER: Final = (1 << 31) - 1
+_LEAST_INTEGER: Final = -(1 << 31)
 _EXTREMES: Final = (_MOST, _LEAST, "Infinity", "-Infinity")
+_INTEGER_EXTREMES: Final = (_MOST_INTEGER, _LEAST_INTEGER)
+#: types that some engines sort in 32 bits
+_SMALL: Final = frozenset({"boolean", "integer", "short", "byte"})
 
 
 def sort_of(request: SearchRequest, limits: Limits, types: Mapping[str, FieldType]) -> list[JsonObject]:
@@ -49,12 +54,14 @@ def _asked(key: SortKey, limits: Limits, field: FieldType | None) -> JsonObject:
     return {limits.field(key.field): asked}
 
 
-def search_after_of(request: SearchRequest, types: Mapping[str, FieldType]) -> list[SortValue] | None:
-    """Answer the member ``search_after``, with dates as milliseconds."""
+def search_after_of(
+    request: SearchRequest, types: Mapping[str, FieldType], small: Collection[str]
+) -> list[SortValue] | None:
+    """Answer the member ``search_after``, with dates as milliseconds; ``small``: sorted in 32 bits."""
     if request.search_after is None:
         return None
     return [
-        _after_nothing(key, types.get(key.field)) if value is None else _read_date(key, value)
+        _after_nothing(key, types.get(key.field), small) if value is None else _read_date(key, value)
         for key, value in zip(request.sort, request.search_after, strict=True)
     ]
 
@@ -69,11 +76,13 @@ def with_dates_read(request: SearchRequest) -> SearchRequest:
     return msgspec.structs.replace(request, search_after=after)
 
 
-def _after_nothing(key: SortKey, field: FieldType | None) -> SortValue:
+def _after_nothing(key: SortKey, field: FieldType | None, small: Collection[str]) -> SortValue:
     """Answer what an engine calls the value of a document without one: numbers have an extreme for it."""
     if field is None or not _is_number(key, field):
         return None
     is_highest = (key.missing == "_first") is key.descending
+    if field.type in small and key.numeric_type is None:
+        return _MOST_INTEGER if is_highest else _LEAST_INTEGER
     if field.type in WHOLE_NUMBERS or field.is_date or field.type == "boolean":
         return _MOST if is_highest else _LEAST
     return "Infinity" if is_highest else "-Infinity"
@@ -112,11 +121,16 @@ def read_values(
 def _read_value(key: SortKey, value: Json, field: FieldType | None) -> SortValue:
     if value is not None and not isinstance(value, str | int | float):
         raise TypeError("a sort value is one value")
-    if value in _EXTREMES and not isinstance(value, bool) and _stands_for_nothing(key, field):
+    if value in _extremes(field) and not isinstance(value, bool) and _stands_for_nothing(key, field):
         return None
     if field is not None and field.type == "boolean" and value in ("true", "false"):
         return int(value == "true")
     return value
+
+
+def _extremes(field: FieldType | None) -> tuple[SortValue, ...]:
+    small = field is not None and field.type in _SMALL
+    return (*_EXTREMES, *_INTEGER_EXTREMES) if small else _EXTREMES
 
 
 def _stands_for_nothing(key: SortKey, field: FieldType | None) -> bool:

@@ -14,6 +14,8 @@ from isthmus.exchange import JsonObject, WriteKind, WriteOperation, WriteOutcome
 
 _LINE_END: Final = b"\n"
 _FAILED: Final = 300
+#: what Elasticsearch calls the failures of documents since version 8.9
+_TYPES: Final = {"mapper_parsing_exception": "document_parsing_exception"}
 
 
 class _Answer(msgspec.Struct):
@@ -76,7 +78,9 @@ def _outcome(operation: WriteOperation, item: JsonObject, index: str) -> WriteOu
     if "error" in item or (isinstance(status, int) and status >= _FAILED and "result" not in item):
         kind = kind_of_status(status) if isinstance(status, int) else FailureKind.INTERNAL
         report = report_of_object(item.get("error"), index, kind)
-        return WriteOutcome(id=identity, failure=msgspec.structs.replace(report, kind=kind.name))
+        error_type = _TYPES.get(report.error_type, report.error_type)
+        failure = msgspec.structs.replace(report, kind=kind.name, error_type=error_type)
+        return WriteOutcome(id=identity, failure=failure)
     try:
         return WriteOutcome(
             id=identity,
