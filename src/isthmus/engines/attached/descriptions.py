@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+
 from isthmus.engines.attached.answers import not_understood
 from isthmus.errors import Failure
 from isthmus.exchange import IndexDescription, Json, JsonObject

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeAlias
 
+from isthmus.exchange import JsonObject
+
 Version: TypeAlias = tuple[int, int, int]
 
 
@@ -45,6 +47,8 @@ class Dialect:
     types: bool
     fields: bool
     composite: bool = True
+    #: the version of the cluster's state changes with it, so that it tells whether anything did
+    state_version: bool = True
     #: types of fields that are sorted in 32 bits, which shows in the values of documents without one
     sorted_small: frozenset[str] = frozenset()
 
@@ -60,6 +64,7 @@ _POINTS_IN_TIME: Final[tuple[tuple[Vendor, Version, Version, PointInTimeSyntax],
     (Vendor.ELASTICSEARCH, (7, 10, 0), (10, 0, 0), PointInTimeSyntax.ELASTICSEARCH),
     (Vendor.OPENSEARCH, (2, 4, 0), (4, 0, 0), PointInTimeSyntax.OPENSEARCH),
 )
+_COMMIT: Final = re.compile(r"[0-9a-f]{7,40}|unknown", re.IGNORECASE)
 #: (vendor, first, before) of the engines that are attached
 SUPPORTED: Final[tuple[tuple[Vendor, Version, Version], ...]] = (
     (Vendor.ELASTICSEARCH, (7, 10, 0), (10, 0, 0)),
@@ -88,8 +93,25 @@ def dialect_of(vendor: Vendor, number: str) -> Dialect:
         types=vendor is not Vendor.OPENSEARCH and version < (8, 0, 0),
         fields=vendor is not Vendor.OPENSEARCH or version >= (2, 4, 0),
         composite=vendor is not Vendor.COMPATIBLE,
+        state_version=vendor is not Vendor.COMPATIBLE,
         sorted_small=_sorted_small(vendor, version),
     )
+
+
+def read_dialect(answer: JsonObject) -> Dialect:
+    """Read what an engine answers to ``GET /``. Raises ValueError for one that cannot be attached.
+
+    What only imitates one of the engines was not built from a commit of theirs, and is taken at less of its
+    word.
+    """
+    version = answer.get("version")
+    number = version.get("number") if isinstance(version, dict) else None
+    if not isinstance(version, dict) or not isinstance(number, str):
+        raise ValueError("no engine: GET / does not say its version")  # noqa: TRY004 - of an answer, not of a call
+    if _COMMIT.fullmatch(str(version.get("build_hash"))) is None:
+        return dialect_of(Vendor.COMPATIBLE, number)
+    is_opensearch = version.get("distribution") == Vendor.OPENSEARCH.value
+    return dialect_of(Vendor.OPENSEARCH if is_opensearch else Vendor.ELASTICSEARCH, number)
 
 
 def _sorted_small(vendor: Vendor, version: Version) -> frozenset[str]:

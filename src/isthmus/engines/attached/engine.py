@@ -67,7 +67,9 @@ class AttachedEngine:
         """``client`` reaches the engine, which speaks ``dialect``. Nothing is asked yet."""
         self._calls: Final = Calls(client)
         self._dialect: Final = dialect
-        self._snapshot: Final = Snapshot(self._calls, clock or SystemClock())
+        self._snapshot: Final = Snapshot(
+            self._calls, clock or SystemClock(), has_version=dialect.state_version
+        )
         self._held: set[HeldIndices] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -148,7 +150,7 @@ class AttachedEngine:
         body = await self._asked(
             self._calls.ask_lines(path_of([name], "_bulk"), bulk_lines(operations), query)
         )
-        self._snapshot.changed()  # a document may bring fields
+        self._snapshot.touched()  # a document may bring fields
         return read_outcomes(body, operations, name)
 
     async def get(self, name: IndexName, document_id: str) -> StoredDocument | None:

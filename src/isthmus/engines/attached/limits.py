@@ -55,6 +55,32 @@ _WITH_FIELD: Final = frozenset({"distance_feature", "exists", "rank_feature"})
 #: Several fields: in ``fields``, or all there are.
 _OF_MANY_FIELDS: Final = frozenset({"combined_fields", "multi_match", "query_string", "simple_query_string"})
 _OF_NO_FIELD: Final = frozenset({"ids", "match_all", "match_none"})
+#: What an engine has and what is not passed on: it reads other documents, runs programs, or hides queries.
+_NOT_SUPPORTED: Final = frozenset(
+    {
+        "geo_grid",
+        "has_child",
+        "has_parent",
+        "hybrid",
+        "knn",
+        "more_like_this",
+        "neural",
+        "parent_id",
+        "percolate",
+        "pinned",
+        "rule",
+        "script",
+        "script_score",
+        "semantic",
+        "shape",
+        "sparse_vector",
+        "template",
+        "text_expansion",
+        "weighted_tokens",
+        "wrapper",
+        "xy_shape",
+    }
+)
 #: Queries inside of others: the members that hold one or a list of them.
 _COMPOUND: Final[Mapping[str, tuple[str, ...]]] = {
     "bool": ("must", "filter", "should", "must_not"),
@@ -151,8 +177,13 @@ class _Checked:
         ((kind, body),) = query.items()
         if kind in _OF_NO_FIELD:
             return {kind: body}
+        if kind in _NOT_SUPPORTED:
+            raise parsing_failure(f"[{kind}] query is not supported over an attached engine")
         if not isinstance(body, dict):
             raise parsing_failure(f"[{kind}] query malformed, no start_object after query name")
+        return self._of_kind(kind, body, depth)
+
+    def _of_kind(self, kind: str, body: JsonObject, depth: int) -> JsonObject:
         if kind in _OF_ONE_FIELD:
             return {kind: self._of_one_field(kind, body)}
         if kind in _WITH_FIELD:
@@ -163,7 +194,7 @@ class _Checked:
             return {kind: self._compound(kind, body, depth)}
         if kind == "function_score":
             return {kind: self._function_score(body, depth)}
-        raise parsing_failure(f"[{kind}] query is not supported over an attached engine")
+        raise parsing_failure(f"unknown query [{kind}]")
 
     def _name(self, path: str) -> str:
         return path if self._rename is None else self._rename(path)

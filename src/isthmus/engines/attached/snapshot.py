@@ -27,6 +27,8 @@ from isthmus.names import IndexName
 logger = logging.getLogger(__name__)
 
 TURN_SECONDS: Final = 1.0
+#: however much is written and looked for: between one question and the next
+_LEAST_SECONDS: Final = 0.05
 #: without a sign of life for so long, what is known of the engine is old
 STALE_SECONDS: Final = 10.0
 _ALL: Final = {"expand_wildcards": "all", "flat_settings": "true"}
@@ -67,12 +69,15 @@ class AskingMapping(Mapping[Key, Value], Generic[Key, Value]):
 class Snapshot:
     """The indices of one engine as they were when last asked for."""
 
-    def __init__(self, calls: Calls, clock: Clock) -> None:
+    def __init__(self, calls: Calls, clock: Clock, *, has_version: bool = True) -> None:
+        """``has_version`` False: the engine does not say whether anything changed."""
         self._calls = calls
         self._clock = clock
+        self._has_version = has_version
         self._wanted = asyncio.Event()
         self._reading = asyncio.Lock()
         self._version: Any = None
+        self._must_read = True
         self._reads = 0
         self._heard_seconds: float | None = None
         self._last_failure: Failure | None = None
@@ -108,7 +113,12 @@ class Snapshot:
         return cached[1]
 
     def changed(self) -> None:
-        """Have the engine asked as soon as possible."""
+        """Have the engine's indices read as soon as possible."""
+        self._must_read = True
+        self._wanted.set()
+
+    def touched(self) -> None:
+        """Have the engine asked as soon as possible whether anything changed."""
         self._wanted.set()
 
     async def run(self) -> None:
@@ -119,6 +129,7 @@ class Snapshot:
                 await self.read()
             except Failure as failure:
                 self._note(failure)
+            await asyncio.sleep(_LEAST_SECONDS)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TURN_SECONDS):
                     await self._wanted.wait()
@@ -132,18 +143,28 @@ class Snapshot:
         async with self._reading:
             if self._reads >= wanted:
                 return
-            version = await self._read_version()
-            if version is None or version != self._version:
-                answer = read_object(await self._calls.ask("GET", "/*", query=_ALL))
-                self._set(self._kept(read_descriptions(answer, await self._closed())))
-                self._version = version
+            must_read, self._must_read = self._must_read, False
+            try:
+                await self._read_if_changed(must_read=must_read)
+            except BaseException:
+                self._must_read = True
+                raise
             self._reads += 1
             self._heard_seconds = self._clock.monotonic_seconds()
             if self._last_failure is not None:
                 logger.info("attached engine answers again")
             self._last_failure = None
 
+    async def _read_if_changed(self, *, must_read: bool) -> None:
+        version = await self._read_version()
+        if must_read or version is None or version != self._version:
+            answer = read_object(await self._calls.ask("GET", "/*", query=_ALL))
+            self._set(self._kept(read_descriptions(answer, await self._closed())))
+            self._version = version
+
     async def _read_version(self) -> Any:
+        if not self._has_version:
+            return None
         response = await self._calls.send("GET", "/_cluster/state/version", query=_VERSION)
         if response.status != 200:  # noqa: PLR2004 - not every compatible server has it
             return None
