@@ -1,7 +1,8 @@
 """A database: opened, brought to the current version, and used from async code.
 
 SQLAlchemy Core is used synchronously in a few threads: SQLite is not asynchronous anyway, and the
-statements are short. A URL chooses the database; only this module knows that SQLite is special.
+statements are short. A URL chooses the database: SQLite, which is special here, or PostgreSQL, whose part is
+in :mod:`isthmus.store.postgresql`.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
-from isthmus.errors import Failure, FailureKind
+from isthmus.errors import Failure, FailureKind, illegal_argument
+from isthmus.store import postgresql
 
 ResultT = TypeVar("ResultT")
 
@@ -71,6 +73,8 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        #: whether other nodes may use it at the same time
+        self.is_shared: Final = _is_postgresql(engine)
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="database")
 
     @classmethod
@@ -80,15 +84,12 @@ class Database:
         Blocks; meant for the start of a process. Raises a failure of type ``database_exception`` that
         says what to do: a newer version's database, a file that is damaged or not ours.
         """
-        parsed = make_url(url)
-        engine = create_engine(parsed, hide_parameters=True)
-        if parsed.get_backend_name() == "sqlite":
-            _prepare_sqlite(engine, parsed.database)
+        engine = _engine(url)
         try:
             _upgrade(engine, line)
         except SQLAlchemyError as error:
             engine.dispose()
-            raise _database_failure(error) from error
+            raise _failure_of(engine, error) from error
         except Failure:
             engine.dispose()
             raise
@@ -117,12 +118,38 @@ class Database:
 
     def _transact(self, work: Callable[[Connection], ResultT], writing: bool) -> ResultT:  # noqa: FBT001 - run_in_executor passes no keywords
         try:
-            with self._engine.connect() as connection:
-                connection.execution_options(**{_WRITING: writing})
-                with connection.begin():
-                    return work(connection)
+            if self.is_shared and writing:
+                return postgresql.with_retries(lambda: self._attempt(work, writing=True))
+            return self._attempt(work, writing=writing)
         except SQLAlchemyError as error:
-            raise _database_failure(error) from error
+            raise _failure_of(self._engine, error) from error
+        except UnicodeEncodeError:
+            raise illegal_argument("this cannot be stored: it holds half a character") from None
+
+    def _attempt(self, work: Callable[[Connection], ResultT], *, writing: bool) -> ResultT:
+        with self._engine.connect() as connection:
+            connection.execution_options(**{_WRITING: writing})
+            if self.is_shared and not writing:
+                postgresql.begin_reading(connection)
+            with connection.begin():
+                return work(connection)
+
+
+def _engine(url: str) -> Engine:
+    """Answer an engine for the URL; raises a failure that does not quote it, for it may hold a password."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise illegal_argument("the database's URL is not one: sqlite:///… or postgresql://…") from None
+    if parsed.get_backend_name() != "sqlite":
+        return postgresql.make_engine(postgresql.checked_url(parsed), _THREADS)
+    engine = create_engine(parsed, hide_parameters=True)
+    _prepare_sqlite(engine, parsed.database)
+    return engine
+
+
+def _is_postgresql(engine: Engine) -> bool:
+    return engine.dialect.name == postgresql.BACKEND
 
 
 def _prepare_sqlite(engine: Engine, path: str | None) -> None:
@@ -148,8 +175,13 @@ def _prepare_sqlite(engine: Engine, path: str | None) -> None:
 
 def _upgrade(engine: Engine, line: Line) -> None:
     newest = line.newest_version()
+    if _is_postgresql(engine):
+        # Whoever waited for another's upgrade has to see what that did.
+        engine = engine.execution_options(isolation_level="READ COMMITTED")
     with engine.begin() as connection:
         # In one transaction: a second process that opens the same database waits, then finds it done.
+        if _is_postgresql(engine):
+            postgresql.lock_for_upgrade(connection)
         current = _current_version(connection)
         if current == newest:
             return
@@ -184,7 +216,9 @@ def _run_migrations(connection: Connection, line: Line) -> None:
     command.upgrade(config, "head")
 
 
-def _database_failure(error: SQLAlchemyError) -> Failure:
+def _failure_of(engine: Engine, error: SQLAlchemyError) -> Failure:
+    if _is_postgresql(engine):
+        return postgresql.failure_of(error)
     # The driver's own words hold no values: SQLAlchemy's would, were its parameters not hidden.
     cause = str(getattr(error, "orig", None) or type(error).__name__)
     kind = FailureKind.CONFLICT if isinstance(error, IntegrityError) else FailureKind.INTERNAL

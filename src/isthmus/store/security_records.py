@@ -28,9 +28,10 @@ class SqlSecurityRecords:
 
     async def all_users(self) -> Sequence[StoredUser]:
         """Answer every user, ordered by name."""
-        query = select(USERS).order_by(USERS.c.username)
+        query = select(USERS)
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
-        return [_user(row) for row in rows]
+        # Ordered here: databases order by the rules of a language, each by its own.
+        return sorted((_user(row) for row in rows), key=lambda user: user.username)
 
     async def put_user(self, user: StoredUser) -> bool:
         """Store this user in place of any of the same name; True when there was none."""
@@ -52,15 +53,15 @@ class SqlSecurityRecords:
 
     async def find_roles(self, names: Collection[str]) -> Sequence[RoleDescriptor]:
         """Answer those of these roles that exist, ordered by name."""
-        query = select(ROLES).where(ROLES.c.name.in_(names)).order_by(ROLES.c.name)
+        query = select(ROLES).where(ROLES.c.name.in_(names))
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
-        return [_descriptor(row["descriptor"]) for row in rows]
+        return sorted((_descriptor(row["descriptor"]) for row in rows), key=lambda role: role.name)
 
     async def all_roles(self) -> Sequence[RoleDescriptor]:
         """Answer every role, ordered by name."""
-        query = select(ROLES).order_by(ROLES.c.name)
+        query = select(ROLES)
         rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
-        return [_descriptor(row["descriptor"]) for row in rows]
+        return sorted((_descriptor(row["descriptor"]) for row in rows), key=lambda role: role.name)
 
     async def put_role(self, role: RoleDescriptor) -> bool:
         """Store this role in place of any of the same name; True when there was none."""

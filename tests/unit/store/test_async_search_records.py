@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from isthmus.exchange import FailureReport, ShardCounts
 from isthmus.search.async_search import AsyncSearch, AsyncSearchOwner, KeptAmount
 from isthmus.store.async_search_records import SqlAsyncSearchRecords
-from isthmus.store.database import Database, Line, sqlite_url
+from isthmus.store.database import Database, Line
 
 OWNER = AsyncSearchOwner(username="ann", realm_name="native1", realm_type="native", api_key_id="k")
 BEGUN = AsyncSearch(id="a" * 32, owner=OWNER, started_milliseconds=1_000, expires_milliseconds=9_000)
@@ -30,9 +29,9 @@ ENDED = msgspec.structs.replace(
 
 
 @pytest.fixture
-async def records(tmp_path: Path) -> AsyncIterator[SqlAsyncSearchRecords]:
+async def records(database_url: str) -> AsyncIterator[SqlAsyncSearchRecords]:
     """Open an empty database."""
-    database = await asyncio.to_thread(Database.open, sqlite_url(tmp_path / "node.sqlite3"), Line.NODE)
+    database = await asyncio.to_thread(Database.open, database_url, Line.NODE)
     yield SqlAsyncSearchRecords(database)
     database.close()
 

@@ -15,11 +15,11 @@ from isthmus.store import async_search_records, security_tables
 from isthmus.store.database import Database, Line, sqlite_url
 
 
-async def test_migrations_make_exactly_the_tables_that_are_declared(tmp_path: Path) -> None:
+async def test_migrations_make_exactly_the_tables_that_are_declared(database_url: str) -> None:
     """Nothing is declared that no migration makes, and the other way round."""
     declared = {security_tables.USERS.name, async_search_records.ASYNC_SEARCHES.name}
     assert declared <= set(Line.NODE.metadata.tables)
-    database = Database.open(sqlite_url(tmp_path / "n.sqlite"), Line.NODE)
+    database = Database.open(database_url, Line.NODE)
 
     def differences(connection: Connection) -> list[str]:
         ours = set(Line.NODE.metadata.tables)
@@ -40,9 +40,9 @@ async def test_versions_are_numbered_without_gaps(line: Line) -> None:
     assert names == [f"{number:04}" for number in range(1, len(names) + 1)]
 
 
-async def test_a_database_of_a_newer_version_is_refused_with_the_remedy(tmp_path: Path) -> None:
+async def test_a_database_of_a_newer_version_is_refused_with_the_remedy(database_url: str) -> None:
     """An old program does not touch what a newer one wrote."""
-    url = sqlite_url(tmp_path / "n.sqlite")
+    url = database_url
     database = Database.open(url, Line.NODE)
     change = text("UPDATE alembic_version SET version_num = '9999'")
     await database.write(lambda connection: connection.execute(change).rowcount)
@@ -59,9 +59,9 @@ async def test_a_file_that_is_no_database_is_a_clear_failure(tmp_path: Path) -> 
         Database.open(sqlite_url(path), Line.NODE)
 
 
-async def test_a_failed_write_stores_nothing(tmp_path: Path) -> None:
+async def test_a_failed_write_stores_nothing(database_url: str) -> None:
     """What a transaction did before it failed is undone."""
-    database = Database.open(sqlite_url(tmp_path / "n.sqlite"), Line.NODE)
+    database = Database.open(database_url, Line.NODE)
     insert = text("INSERT INTO security_roles (name, descriptor) VALUES ('a', '{}')")
 
     def twice(connection: Connection) -> None:
@@ -75,9 +75,9 @@ async def test_a_failed_write_stores_nothing(tmp_path: Path) -> None:
     database.close()
 
 
-async def test_many_writers_wait_for_each_other(tmp_path: Path) -> None:
+async def test_many_writers_wait_for_each_other(database_url: str) -> None:
     """Two processes' worth of connections write at once without losing a write."""
-    url = sqlite_url(tmp_path / "n.sqlite")
+    url = database_url
     databases = [Database.open(url, Line.NODE), Database.open(url, Line.NODE)]
 
     async def put(number: int) -> None:

@@ -63,9 +63,9 @@ KEY = StoredApiKey(
 
 
 @pytest.fixture
-def records(tmp_path: Path) -> Iterator[SecurityRecords]:
+def records(database_url: str) -> Iterator[SecurityRecords]:
     """Give the real store on a fresh database."""
-    database = Database.open(sqlite_url(tmp_path / "node.sqlite"), Line.NODE)
+    database = Database.open(database_url, Line.NODE)
     yield SqlSecurityRecords(database)
     database.close()
 
