@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 import msgspec
@@ -24,7 +24,7 @@ from isthmus.errors import Failure, illegal_argument
 from isthmus.exchange import Json, JsonObject, SearchRequest
 from isthmus.search.aggregations import parse_aggregations
 from isthmus.search.aggregations.auto_date_histogram import UNITS, AutoDateHistogram
-from isthmus.search.aggregations.contract import Node
+from isthmus.search.aggregations.contract import Node, too_many_buckets
 from isthmus.search.aggregations.date_histogram import DateHistogram
 
 Ask: TypeAlias = Callable[[JsonObject], Awaitable[EngineAnswer]]
@@ -34,6 +34,7 @@ _PAGE: Final = 10_000
 #: values that one search goes through beyond those that come with it, and questions that it takes
 MOST_VALUES: Final = 1_000_000
 MOST_QUESTIONS: Final = 1_000
+_LEAST_PAGE: Final = 8
 _VALUES: Final = "values"
 _CHECKED: Final = "checked"
 _TOO_MANY: Final = b"too_many_buckets_exception"
@@ -51,6 +52,7 @@ class Aggregating:
     asked: JsonObject
     questions: int = 0
     values: int = 0
+    page: int = field(default_factory=lambda: _PAGE)
 
     @classmethod
     def of(cls, request: SearchRequest, limits: Limits, types: FieldTypes, ask: Ask) -> Aggregating:
@@ -127,18 +129,25 @@ class Aggregating:
         return understanding(lambda: answers.summed_up(gap.node, pages))
 
     async def _pages(self, node: Node, listing: Listing, question: JsonObject) -> list[list[JsonObject]]:
-        field = self.requests.field(listing.path)
-        terms: JsonObject = {"field": field}
+        path = self.requests.field(listing.path)
+        terms: JsonObject = {"field": path}
         if listing.missing is not None:
             terms["missing_bucket"] = True
-        composite: JsonObject = {"size": _PAGE, "sources": [{_VALUES: {"terms": terms}}]}
+        composite: JsonObject = {"sources": [{_VALUES: {"terms": terms}}]}
         asked: JsonObject = {_VALUES: {"composite": composite, **self.requests.below(listing)}}
         if listing.below is not None:
-            asked[_CHECKED] = {"filter": {"exists": {"field": field}}}
+            asked[_CHECKED] = {"filter": {"exists": {"field": path}}}
         pages: list[list[JsonObject]] = []
         documents = None
         while True:
-            answer = await self._question({**question, "aggs": asked})
+            composite["size"] = self.page
+            try:
+                answer = await self._question({**question, "aggs": asked})
+            except Failure as failure:
+                if not _is_of_too_many_buckets(failure) or self.page < _LEAST_PAGE:
+                    raise
+                self.page //= 8  # the engine allows fewer buckets than is usual
+                continue
             given = answer[_VALUES]["buckets"]
             if documents is None and listing.below is not None:
                 documents = answer.pop(_CHECKED)["doc_count"]
@@ -147,13 +156,22 @@ class Aggregating:
             self.values += len(given)
             if self.values > MOST_VALUES:
                 raise _too_many(node, f"[{MOST_VALUES}] different values")
-            if len(given) < _PAGE:
+            if len(given) < self.page:
                 break
             composite["after"] = answer[_VALUES]["after_key"]
         if documents is not None:
             present = [each for page in pages for each in page if not each.get("nothing")]
             require_single_values(node, present, documents)
         return pages
+
+
+def _is_of_too_many_buckets(failure: Failure) -> bool:
+    cause: Failure | None = failure
+    while cause is not None:
+        if cause.error_type == too_many_buckets().error_type:
+            return True
+        cause = cause.caused_by
+    return False
 
 
 def _with_missing(bucket: JsonObject, listing: Listing) -> JsonObject:
