@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
 import msgspec
@@ -43,6 +44,8 @@ ASYNC_SEARCHES: Final = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("response", LargeBinary),
     Column("typed_response", LargeBinary),
+    # whose memory has what was found so far; empty where that was before there could be several
+    Column("node_id", String(64), nullable=False, server_default=""),
     Index("async_searches_expiry", "expires_milliseconds"),
 )
 _RESPONSES: Final = ("response", "typed_response")
@@ -52,12 +55,13 @@ _WITHOUT_RESPONSES: Final = tuple(column for column in ASYNC_SEARCHES.c if colum
 class SqlAsyncSearchRecords:
     """A node's database as :class:`isthmus.search.async_search.AsyncSearchRecords`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, node_id: str = "") -> None:
         self._database = database
+        self._node_id = node_id
 
     async def put(self, search: AsyncSearch) -> None:
         """Store this search in place of any of the same id."""
-        values = _values(search)
+        values = {**_values(search), "node_id": self._node_id}
 
         def replace(connection: Connection) -> None:
             connection.execute(delete(ASYNC_SEARCHES).where(ASYNC_SEARCHES.c.id == search.id))
@@ -104,10 +108,16 @@ class SqlAsyncSearchRecords:
         return await self._database.write(lambda connection: connection.execute(statement).rowcount)
 
     async def fail_unfinished(self, now_milliseconds: int, error: FailureReport) -> int:
-        """Take it that those which ran when they were stored ended now, for this reason; answer how many."""
+        """Take it that this node's that ran when stored ended now, for this reason; answer how many."""
+        return await self.fail_unfinished_of(("", self._node_id), now_milliseconds, error)
+
+    async def fail_unfinished_of(
+        self, node_ids: Collection[str], now_milliseconds: int, error: FailureReport
+    ) -> int:
+        """Take it that those of these nodes ended now, for this reason; answer how many."""
         statement = (
             update(ASYNC_SEARCHES)
-            .where(ASYNC_SEARCHES.c.completed_milliseconds.is_(None))
+            .where(ASYNC_SEARCHES.c.completed_milliseconds.is_(None) & ASYNC_SEARCHES.c.node_id.in_(node_ids))
             .values(completed_milliseconds=now_milliseconds, error=msgspec.to_builtins(error))
         )
         return await self._database.write(lambda connection: connection.execute(statement).rowcount)

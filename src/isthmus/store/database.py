@@ -23,6 +23,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from isthmus.errors import Failure, FailureKind, illegal_argument
 from isthmus.store import postgresql
+from isthmus.store.change_watch import Topic
 
 ResultT = TypeVar("ResultT")
 
@@ -97,42 +98,58 @@ class Database:
 
     async def read(self, work: Callable[[Connection], ResultT]) -> ResultT:
         """Run ``work`` in a thread, in a transaction of its own that it does not write in."""
-        return await self._run(work, writing=False)
+        return await self._run(lambda: self._transact(work, writing=False))
 
-    async def write(self, work: Callable[[Connection], ResultT]) -> ResultT:
+    async def write(self, work: Callable[[Connection], ResultT], *, topic: Topic | None = None) -> ResultT:
         """Run ``work`` in a thread, in a transaction that is committed when it returns.
+
+        ``topic`` is what other nodes with the same records are to read again. In PostgreSQL ``work`` may be
+        run several times, until its transaction fits among the others.
 
         Cancelling the caller does not undo what is under way. Raises a ``database_exception`` failure,
         CONFLICT where a constraint forbids it, and then nothing of it is stored.
         """
-        return await self._run(work, writing=True)
+        return await self._run(lambda: self._transact(work, writing=True, topic=topic))
+
+    def connection_text(self) -> str:
+        """Answer what a driver connects with. It holds the password: neither show nor store it."""
+        url = self._engine.url.set(drivername=postgresql.BACKEND) if self.is_shared else self._engine.url
+        return url.render_as_string(hide_password=False)
 
     def close(self) -> None:
         """Wait for what is under way and release everything."""
         self._executor.shutdown()
         self._engine.dispose()
 
-    async def _run(self, work: Callable[[Connection], ResultT], *, writing: bool) -> ResultT:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, self._transact, work, writing)
+    async def _run(self, transaction: Callable[[], ResultT]) -> ResultT:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, transaction)
 
-    def _transact(self, work: Callable[[Connection], ResultT], writing: bool) -> ResultT:  # noqa: FBT001 - run_in_executor passes no keywords
+    def _transact(
+        self, work: Callable[[Connection], ResultT], *, writing: bool, topic: Topic | None = None
+    ) -> ResultT:
         try:
             if self.is_shared and writing:
-                return postgresql.with_retries(lambda: self._attempt(work, writing=True))
-            return self._attempt(work, writing=writing)
+                return postgresql.with_retries(lambda: self._attempt(work, writing=True, topic=topic))
+            return self._attempt(work, writing=writing, topic=topic)
         except SQLAlchemyError as error:
             raise _failure_of(self._engine, error) from error
         except UnicodeEncodeError:
             raise illegal_argument("this cannot be stored: it holds half a character") from None
 
-    def _attempt(self, work: Callable[[Connection], ResultT], *, writing: bool) -> ResultT:
+    def _attempt(
+        self, work: Callable[[Connection], ResultT], *, writing: bool, topic: Topic | None
+    ) -> ResultT:
         with self._engine.connect() as connection:
             connection.execution_options(**{_WRITING: writing})
             if self.is_shared and not writing:
                 postgresql.begin_reading(connection)
             with connection.begin():
-                return work(connection)
+                if topic is None or not self.is_shared:
+                    return work(connection)
+                postgresql.begin_telling(connection)
+                result = work(connection)
+                postgresql.tell(connection, topic)
+                return result
 
 
 def _engine(url: str) -> Engine:

@@ -19,11 +19,15 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from isthmus.errors import Failure, FailureKind, illegal_argument
+from isthmus.store.change_watch import Topic, payload_of
 
 ResultT = TypeVar("ResultT")
 
 BACKEND: Final = "postgresql"
 DRIVER: Final = "postgresql+psycopg"
+
+#: where nodes hear of each other's changes
+CHANNEL: Final = "isthmus_records"
 
 _CONNECT_SECONDS: Final = 3
 _WAIT_FOR_CONNECTION_SECONDS: Final = 5
@@ -87,6 +91,21 @@ def lock_for_upgrade(connection: Connection) -> None:
 def begin_reading(connection: Connection) -> None:
     """Take one snapshot for the whole transaction, which is told not to write."""
     connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def begin_telling(connection: Connection) -> None:
+    """Wait until no other transaction changes what nodes are told of; before the transaction's snapshot."""
+    connection.execute(text("LOCK TABLE record_versions IN EXCLUSIVE MODE"))
+
+
+def tell(connection: Connection, topic: Topic) -> None:
+    """Raise the topic's version, and have every node hear of it once the transaction is committed."""
+    raised = text(
+        "UPDATE record_versions SET version = version + 1 WHERE topic = :topic RETURNING version"
+    ).bindparams(topic=topic.value)
+    version = connection.execute(raised).scalar_one()
+    payload = payload_of(topic, version)
+    connection.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": CHANNEL, "payload": payload})
 
 
 def with_retries(attempt: Callable[[], ResultT]) -> ResultT:

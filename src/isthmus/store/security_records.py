@@ -10,6 +10,7 @@ from sqlalchemy import Connection, RowMapping, Table, delete, insert, or_, selec
 
 from isthmus.security.principal import RoleDescriptor
 from isthmus.security.records import ApiKeyType, StoredApiKey, StoredUser
+from isthmus.store.change_watch import Topic
 from isthmus.store.database import Database
 from isthmus.store.security_tables import API_KEYS, ROLES, USERS
 
@@ -44,12 +45,16 @@ class SqlSecurityRecords:
             "metadata": user.metadata,
             "enabled": user.enabled,
         }
-        return await self._database.write(lambda connection: _put(connection, USERS, "username", values))
+        return await self._database.write(
+            lambda connection: _put(connection, USERS, "username", values), topic=Topic.SECURITY
+        )
 
     async def delete_user(self, username: str) -> bool:
         """Remove the user; False when there was none."""
         statement = delete(USERS).where(USERS.c.username == username)
-        return await self._database.write(lambda connection: connection.execute(statement).rowcount > 0)
+        return await self._database.write(
+            lambda connection: connection.execute(statement).rowcount > 0, topic=Topic.SECURITY
+        )
 
     async def find_roles(self, names: Collection[str]) -> Sequence[RoleDescriptor]:
         """Answer those of these roles that exist, ordered by name."""
@@ -66,12 +71,16 @@ class SqlSecurityRecords:
     async def put_role(self, role: RoleDescriptor) -> bool:
         """Store this role in place of any of the same name; True when there was none."""
         values = {"name": role.name, "descriptor": msgspec.to_builtins(role)}
-        return await self._database.write(lambda connection: _put(connection, ROLES, "name", values))
+        return await self._database.write(
+            lambda connection: _put(connection, ROLES, "name", values), topic=Topic.SECURITY
+        )
 
     async def delete_role(self, name: str) -> bool:
         """Remove the role; False when there was none."""
         statement = delete(ROLES).where(ROLES.c.name == name)
-        return await self._database.write(lambda connection: connection.execute(statement).rowcount > 0)
+        return await self._database.write(
+            lambda connection: connection.execute(statement).rowcount > 0, topic=Topic.SECURITY
+        )
 
     async def find_api_key(self, key_id: str) -> StoredApiKey | None:
         """Answer the key of exactly this id, invalidated or not; None where there is none."""
@@ -94,7 +103,9 @@ class SqlSecurityRecords:
     async def add_api_key(self, key: StoredApiKey) -> None:
         """Store a new key; its id must be new."""
         statement = insert(API_KEYS).values(**_api_key_values(key))
-        await self._database.write(lambda connection: connection.execute(statement).rowcount)
+        await self._database.write(
+            lambda connection: connection.execute(statement).rowcount, topic=Topic.SECURITY
+        )
 
     async def replace_api_key(self, key: StoredApiKey) -> bool:
         """Store this key in place of the one of its id; False when there is none, then nothing is stored.
@@ -104,7 +115,9 @@ class SqlSecurityRecords:
         values = _api_key_values(key)
         del values["invalidated_milliseconds"]
         statement = update(API_KEYS).where(API_KEYS.c.id == key.id).values(**values)
-        return await self._database.write(lambda connection: connection.execute(statement).rowcount > 0)
+        return await self._database.write(
+            lambda connection: connection.execute(statement).rowcount > 0, topic=Topic.SECURITY
+        )
 
     async def invalidate_api_keys(self, key_ids: Collection[str], at_milliseconds: int) -> Sequence[str]:
         """Mark these keys invalidated; answer the ids of those that were not so before."""
@@ -116,7 +129,7 @@ class SqlSecurityRecords:
             connection.execute(change)
             return ids
 
-        return await self._database.write(invalidate)
+        return await self._database.write(invalidate, topic=Topic.SECURITY)
 
     async def delete_api_keys_ended_before(self, milliseconds: int) -> int:
         """Remove the keys that expired or were invalidated before this time; answer how many."""
@@ -126,7 +139,9 @@ class SqlSecurityRecords:
                 API_KEYS.c.invalidated_milliseconds < milliseconds,
             )
         )
-        return await self._database.write(lambda connection: connection.execute(statement).rowcount)
+        return await self._database.write(
+            lambda connection: connection.execute(statement).rowcount, topic=Topic.SECURITY
+        )
 
 
 def _put(connection: Connection, table: Table, key: str, values: dict[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import JSON, Column, Connection, String, Table, Text, delete, insert, select
 
 from isthmus.search.stored_scripts import StoredScript
+from isthmus.store.change_watch import Topic
 from isthmus.store.database import Database, node_metadata
 
 STORED_SCRIPTS: Final = Table(
@@ -39,9 +40,11 @@ class SqlStoredScriptRecords:
             connection.execute(delete(STORED_SCRIPTS).where(STORED_SCRIPTS.c.id == script_id))
             connection.execute(insert(STORED_SCRIPTS).values(**values))
 
-        await self._database.write(replace)
+        await self._database.write(replace, topic=Topic.SCRIPTS)
 
     async def delete(self, script_id: str) -> None:
         """Remove it."""
         statement = delete(STORED_SCRIPTS).where(STORED_SCRIPTS.c.id == script_id)
-        await self._database.write(lambda connection: connection.execute(statement).rowcount)
+        await self._database.write(
+            lambda connection: connection.execute(statement).rowcount, topic=Topic.SCRIPTS
+        )
