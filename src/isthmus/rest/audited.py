@@ -59,7 +59,8 @@ class AuditedApplication:
         return self._application.may_be_abandoned(method, path)
 
     def _ended(self, request: Request, trace: Trace, notes: Notes, outcome: Outcome) -> None:
-        self._audit.request_ended(self._audited(request, trace), notes, outcome)
+        if self._audit.tells_of(self._layer, notes):
+            self._audit.request_ended(self._audited(request, trace), notes, outcome)
 
     def _writer(self, request: Request, trace: Trace) -> Callable[[Notes], None]:
         """Answer what writes that which goes on after the request was answered."""

@@ -21,6 +21,9 @@ from isthmus.search.shard_failures import shard_failure_object
 class ClusterStatus(Enum):
     """How a cluster took part, in the order in which Elasticsearch counts them."""
 
+    # There is one of each: found by identity, which several times a search is worth it.
+    __hash__ = object.__hash__
+
     SUCCESSFUL = "successful"
     SKIPPED = "skipped"
     RUNNING = "running"
@@ -28,7 +31,7 @@ class ClusterStatus(Enum):
     FAILED = "failed"
 
 
-_STATUS_NAMES: Final = tuple(status.value for status in ClusterStatus)
+_NAMES: Final = {status: status.value for status in ClusterStatus}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ def cluster_detail(outcome: Outcome, *, hops: bool = False) -> ClusterDetail:
     """
     part, result = outcome.part, outcome.result
     failures: tuple[FailureReport, ...] = ()
-    if result is not None:
+    if result is not None and result.failures:
         failures = prefixed_failures(part.alias, result.failures)
     if outcome.failure is not None and not failures:
         failures = (report_of(outcome.failure),)
@@ -107,9 +110,9 @@ def _status(outcome: Outcome) -> ClusterStatus:
 
 def clusters_object(details: Sequence[ClusterDetail]) -> JsonObject:
     """Answer the section as it is rendered: counts that add up to ``total``, then each cluster."""
-    counts = dict.fromkeys(_STATUS_NAMES, 0)
+    counts = dict.fromkeys(_NAMES.values(), 0)
     for detail in details:
-        counts[detail.status.value] += 1
+        counts[_NAMES[detail.status]] += 1
     return {
         "total": len(details),
         **counts,
@@ -117,7 +120,7 @@ def clusters_object(details: Sequence[ClusterDetail]) -> JsonObject:
     }
 
 
-def shards_object(shards: ShardCounts, failures: Iterable[FailureReport] = ()) -> JsonObject:
+def shards_object(shards: ShardCounts, failures: Sequence[FailureReport] = ()) -> JsonObject:
     """Answer a ``_shards`` section; ``failures`` stands there only when there are any."""
     described: JsonObject = {
         "total": shards.total,
@@ -125,9 +128,8 @@ def shards_object(shards: ShardCounts, failures: Iterable[FailureReport] = ()) -
         "skipped": shards.skipped,
         "failed": shards.failed,
     }
-    listed = [shard_failure_object(report) for report in failures]
-    if listed:
-        described["failures"] = listed
+    if failures:
+        described["failures"] = [shard_failure_object(report) for report in failures]
     return described
 
 
@@ -176,7 +178,7 @@ def _name(alias: ClusterAlias | None) -> str:
 
 
 def _detail_object(detail: ClusterDetail) -> JsonObject:
-    described: JsonObject = {"status": detail.status.value, "indices": ",".join(detail.expressions)}
+    described: JsonObject = {"status": _NAMES[detail.status], "indices": ",".join(detail.expressions)}
     if detail.took_milliseconds is not None:
         described["took"] = detail.took_milliseconds
     described["timed_out"] = detail.timed_out

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import orjson
 
@@ -25,6 +26,8 @@ from isthmus.search.profiles import profile_of
 from isthmus.search.shard_failures import search_phase_failure
 from isthmus.search.suggestions import combine_suggestions
 from isthmus.search.suggestions_of_clusters import suggestions_of_cluster
+
+_Answered: TypeAlias = tuple[ClusterAlias | None, SearchResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,37 +51,36 @@ def merge(plan: Plan, outcomes: Sequence[Outcome], took_milliseconds: int) -> Se
     failure of one that may not be skipped, wrapped so that it names the cluster and keeps the
     status of its cause; 400 failures for values that cannot be compared.
     """
+    answered: list[_Answered] = []
+    timed_out = False
     for outcome in outcomes:
-        if outcome.failure is not None and outcome.is_fatal:
-            raise wrapped_for_caller(outcome.part.alias, outcome.failure)
-    answered = [
-        (outcome.part.alias, outcome.result)
-        for outcome in outcomes
-        if outcome.result is not None and outcome.failure is None
-    ]
+        if outcome.failure is not None:
+            if outcome.is_fatal:
+                raise wrapped_for_caller(outcome.part.alias, outcome.failure)
+        elif outcome.result is not None:
+            answered.append((outcome.part.alias, outcome.result))
+            timed_out = timed_out or outcome.result.timed_out
+        timed_out = timed_out or outcome.timed_out
     if not plan.allow_partial_results:
         _require_complete(outcomes)
+    results = [result for _, result in answered]
     result = SearchResult(
         took_milliseconds=took_milliseconds,
-        timed_out=any(outcome.timed_out for outcome in outcomes)
-        or any(result.timed_out for _, result in answered),
-        terminated_early=_terminated_early([result for _, result in answered]),
-        shards=_sum_of_shards([result.shards for _, result in answered]),
-        total=_total([result.total for _, result in answered], plan.request.track_total_hits),
-        max_score=_highest([result.max_score for _, result in answered]),
+        timed_out=timed_out,
+        terminated_early=_terminated_early(results),
+        shards=_sum_of_shards(results),
+        total=_total(results, plan.request.track_total_hits),
+        max_score=_highest(results),
         hits=_hits(plan, answered),
         aggregations=_aggregations(plan, answered),
-        failures=tuple(_failures(answered)),
+        failures=_failures(answered),
         profile=profile_of(answered) if plan.request.profile else (),
         suggestions=_suggestions(plan, answered) if plan.request.suggests else {},
     )
-    return SearchAnswer(
-        result,
-        tuple(cluster_detail(outcome, hops=plan.hops) for outcome in outcomes)
-        if plan.is_cross_cluster
-        else (),
-        reduce_phases=1 + len(answered) if plan.is_shared else 1,
-    )
+    if not plan.is_cross_cluster:
+        return SearchAnswer(result, reduce_phases=1 + len(answered) if plan.is_shared else 1)
+    details = tuple([cluster_detail(outcome, hops=plan.hops) for outcome in outcomes])
+    return SearchAnswer(result, details, reduce_phases=1 + len(answered) if plan.is_shared else 1)
 
 
 def _require_complete(outcomes: Sequence[Outcome]) -> None:
@@ -96,11 +98,11 @@ def _require_complete(outcomes: Sequence[Outcome]) -> None:
             raise wrapped_for_caller(alias, search_phase_failure("Time exceeded", (), fault))
 
 
-def _hits(plan: Plan, answered: Sequence[tuple[ClusterAlias | None, SearchResult]]) -> tuple[Hit, ...]:
+def _hits(plan: Plan, answered: Sequence[_Answered]) -> tuple[Hit, ...]:
     request = plan.request
     found: list[Found] = [(alias, hit) for alias, result in answered for hit in result.hits]
     if plan.is_shared:
-        ordered = in_order(found, request.sort, _addresses(answered))
+        ordered = in_order(found, request.sort, _addresses(answered) if request.sort else ())
         if request.collapse is not None:
             ordered = one_of_each_group(ordered)
         found = ordered[request.offset : request.offset + request.size]
@@ -109,7 +111,7 @@ def _hits(plan: Plan, answered: Sequence[tuple[ClusterAlias | None, SearchResult
     return tuple([hit if alias is None else _prefixed(alias, hit) for alias, hit in found])
 
 
-def _addresses(answered: Sequence[tuple[ClusterAlias | None, SearchResult]]) -> frozenset[int]:
+def _addresses(answered: Sequence[_Answered]) -> frozenset[int]:
     """Answer the positions of the sort keys whose values are IP addresses somewhere."""
     return frozenset(
         position for _, result in answered for position, kind in enumerate(result.sort_kinds) if kind == "ip"
@@ -118,8 +120,9 @@ def _addresses(answered: Sequence[tuple[ClusterAlias | None, SearchResult]]) -> 
 
 def _prefixed(alias: ClusterAlias, hit: Hit) -> Hit:
     _require_json(alias, hit.source)
-    for section in (hit.sections or {}).values():
-        _require_json(alias, section)
+    if hit.sections is not None:
+        for section in hit.sections.values():
+            _require_json(alias, section)
     return Hit(
         f"{alias}:{hit.index}",
         hit.id,
@@ -149,12 +152,15 @@ def _require_json(alias: ClusterAlias, text: bytes | None) -> None:
         ) from None
 
 
-def _failures(answered: Sequence[tuple[ClusterAlias | None, SearchResult]]) -> Iterator[FailureReport]:
+def _failures(answered: Sequence[_Answered]) -> tuple[FailureReport, ...]:
+    failures: list[FailureReport] = []
     for alias, result in answered:
-        yield from prefixed_failures(alias, result.failures)
+        if result.failures:
+            failures += prefixed_failures(alias, result.failures)
+    return tuple(failures)
 
 
-def _aggregations(plan: Plan, answered: Sequence[tuple[ClusterAlias | None, SearchResult]]) -> JsonObject:
+def _aggregations(plan: Plan, answered: Sequence[_Answered]) -> JsonObject:
     tree = plan.aggregations
     if tree is None or not answered:
         return {}
@@ -165,7 +171,7 @@ def _aggregations(plan: Plan, answered: Sequence[tuple[ClusterAlias | None, Sear
     return combine(tree, parts)
 
 
-def _suggestions(plan: Plan, answered: Sequence[tuple[ClusterAlias | None, SearchResult]]) -> JsonObject:
+def _suggestions(plan: Plan, answered: Sequence[_Answered]) -> JsonObject:
     request = plan.request
     parts = [
         result.suggestions if alias is None else suggestions_of_cluster(request, result.suggestions, alias)
@@ -174,32 +180,34 @@ def _suggestions(plan: Plan, answered: Sequence[tuple[ClusterAlias | None, Searc
     return combine_suggestions(request, parts, final=True)
 
 
-def _total(parts: Sequence[TotalHits | None], track: bool | int) -> TotalHits | None:  # noqa: FBT001 - as asked
+def _total(results: Sequence[SearchResult], track: bool | int) -> TotalHits | None:  # noqa: FBT001 - as asked
     """Answer the sum, cut to what the caller wanted counted; None where nothing was to be tracked."""
     if track is False:
         return None
-    counted = [part for part in parts if part is not None]
-    value = sum(part.value for part in counted)
-    relation = "gte" if any(part.relation == "gte" for part in counted) else "eq"
+    counted = [result.total for result in results if result.total is not None]
+    value = sum([part.value for part in counted])
+    relation = "gte" if "gte" in [part.relation for part in counted] else "eq"
     if track is not True and value > track:
         return TotalHits(value=track, relation="gte")
     return TotalHits(value=value, relation=relation)
 
 
-def _highest(scores: Sequence[float | None]) -> float | None:
-    return max((score for score in scores if score is not None), default=None)
+def _highest(results: Sequence[SearchResult]) -> float | None:
+    return max([result.max_score for result in results if result.max_score is not None], default=None)
 
 
 def _terminated_early(results: Sequence[SearchResult]) -> bool | None:
     """Answer None where no cluster said anything about it."""
     said = [result.terminated_early for result in results if result.terminated_early is not None]
-    return any(said) if said else None
+    return True in said if said else None
 
 
-def _sum_of_shards(parts: Sequence[ShardCounts]) -> ShardCounts:
-    return ShardCounts(
-        total=sum(part.total for part in parts),
-        successful=sum(part.successful for part in parts),
-        skipped=sum(part.skipped for part in parts),
-        failed=sum(part.failed for part in parts),
-    )
+def _sum_of_shards(results: Sequence[SearchResult]) -> ShardCounts:
+    total = successful = skipped = failed = 0
+    for result in results:
+        part = result.shards
+        total += part.total
+        successful += part.successful
+        skipped += part.skipped
+        failed += part.failed
+    return ShardCounts(total=total, successful=successful, skipped=skipped, failed=failed)

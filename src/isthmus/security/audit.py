@@ -27,6 +27,7 @@ from isthmus.security.principal import Principal
 #: where a request came in, or was decided on, in Elasticsearch's words
 REST: Final = "rest"
 TRANSPORT: Final = "transport"
+_NAMES: Final = {event: event.value for event in EventType}
 _ORDINARY: Final = frozenset({EventType.ACCESS_GRANTED, EventType.AUTHENTICATION_SUCCESS})
 _LONGEST_TEXT: Final = 1_000
 #: the W3C's traceparent: version, trace id, parent id, flags
@@ -77,52 +78,52 @@ def audit_lines(
     request: AuditedRequest, notes: Notes, outcome: Outcome, settings: AuditSettings
 ) -> Iterator[JsonObject]:
     """Answer the lines of one request, without time and place: those that the settings want."""
-    if _is_ordinary(request, notes) and not any(settings.wants(event) for event in _ORDINARY):
-        return  # most requests: nothing is made that is thrown away
-    wanted = [told for told in _events(request, notes, outcome) if settings.wants(told[0])]
+    wants = settings.wanted
+    wanted = [told for told in _events(request, notes, outcome) if told[0] in wants]
     changes = notes.changes
-    if not settings.wants(EventType.SECURITY_CONFIG_CHANGE):
+    if EventType.SECURITY_CONFIG_CHANGE not in wants:
         changes = [change for change in changes if change.always]
     left_out = notes.left_out if settings.enabled else 0
     if not (wanted or changes or left_out):
         return
     origin = _origin(request)
-    caller = _present({**origin, **_caller(request, notes)})
-    for event, layer, members in wanted:
-        yield {**_event(layer, event.value), **caller, **_present(members())}
+    caller = {**origin, **_caller(request, notes)}
+    for event, layer, tell in wanted:
+        yield {"event.type": layer, "event.action": _NAMES[event], **caller, **tell()}
     for change in changes:
         yield _change(change) | caller
     if left_out:
-        yield _event(request.layer, "events_left_out") | _present(origin) | {"count": left_out}
+        yield {"event.type": request.layer, "event.action": "events_left_out", **origin, "count": left_out}
 
 
-def _is_ordinary(request: AuditedRequest, notes: Notes) -> bool:
+def is_ordinary(layer: str, notes: Notes) -> bool:
     """Tell whether somebody we know did here what they may do, and changed nothing of security."""
-    special = notes.authentication_failure or notes.changes or notes.sent or notes.left_out
-    acted_as = notes.principal is not None and notes.principal.run_by is not None
-    denied = any(decision.event not in _ORDINARY for decision in notes.decisions)
-    return request.layer == REST and not (special or acted_as or denied)
+    if layer != REST or notes.authentication_failure or notes.changes or notes.sent or notes.left_out:
+        return False
+    if notes.principal is not None and notes.principal.run_by is not None:
+        return False
+    return all(decision.event in _ORDINARY for decision in notes.decisions)
 
 
 def _events(
     request: AuditedRequest, notes: Notes, outcome: Outcome
 ) -> Iterator[tuple[EventType, str, Callable[[], JsonObject]]]:
     """Answer every event of a request but its changes: which, its layer, and how to make what it tells."""
-    failure = notes.authentication_failure
+    failure, principal = notes.authentication_failure, notes.principal
     if failure is not None:
         reason = failure.log_note or failure.reason
-        yield _failed_event(failure), request.layer, lambda: _claimed(request, notes) | {"reason": reason}
-    is_known = notes.principal or notes.cluster_key or notes.cluster_certificate
-    if is_known and not notes.continued:
-        yield EventType.AUTHENTICATION_SUCCESS, request.layer, dict
-    if notes.principal is not None and notes.principal.run_by is not None and not notes.continued:
-        yield EventType.RUN_AS_GRANTED, TRANSPORT, dict
+        yield _failed_event(failure), request.layer, partial(_failed, request, notes, reason)
+    if not notes.continued:
+        if principal or notes.cluster_key or notes.cluster_certificate:
+            yield EventType.AUTHENTICATION_SUCCESS, request.layer, dict
+        if principal is not None and principal.run_by is not None:
+            yield EventType.RUN_AS_GRANTED, TRANSPORT, dict
     for decision, names in notes.decisions.items():
         yield decision.event, TRANSPORT, partial(_decision, decision, names)
     for sent in notes.sent:
         yield EventType.CROSS_CLUSTER_REQUEST_SENT, TRANSPORT, partial(_sent, sent)
     # Not what the other cluster asks for itself: handshakes, pings.
-    if request.layer == TRANSPORT and notes.principal is not None:
+    if principal is not None and request.layer == TRANSPORT:
         yield EventType.CROSS_CLUSTER_REQUEST_RECEIVED, TRANSPORT, partial(_received, notes, outcome)
 
 
@@ -135,6 +136,12 @@ def claimed_identity(authorization: str) -> JsonObject:
     if isinstance(credentials, ApiKeyCredentials):
         return {"authentication.type": "API_KEY", "apikey.id": _cut(credentials.key_id)}
     return {"authentication.type": "REALM", "user.name": _cut(credentials.username)}
+
+
+def _failed(request: AuditedRequest, notes: Notes, reason: str) -> JsonObject:
+    told = _claimed(request, notes)
+    _tell(told, "reason", reason)
+    return told
 
 
 def _claimed(request: AuditedRequest, notes: Notes) -> JsonObject:
@@ -151,6 +158,8 @@ class Audit:
         self._sink = sink
         self._place = dict(place)
         self._clock = clock
+        self._second = -1
+        self._second_text = ""
 
     def check(self, settings: Mapping[str, SettingValue]) -> None:
         """Return if these effective cluster settings can be acted on; raises a 400 failure otherwise."""
@@ -160,6 +169,10 @@ class Audit:
         """Act on these effective cluster settings, which were found good, from now on."""
         self.settings = audit_settings_of(settings)
 
+    def tells_of(self, layer: str, notes: Notes) -> bool:
+        """Tell whether such a request may have a line: of most there is none, and nothing is made for it."""
+        return not (is_ordinary(layer, notes) and self.settings.wanted.isdisjoint(_ORDINARY))
+
     def request_ended(self, request: AuditedRequest, notes: Notes, outcome: Outcome) -> None:
         """Write what is to be written of a request."""
         for line in audit_lines(request, notes, outcome, self.settings):
@@ -167,13 +180,15 @@ class Audit:
 
     def write(self, line: JsonObject) -> None:
         """Write a line of one's own making, whatever the settings say."""
-        moment = datetime.fromtimestamp(self._clock.now_milliseconds() / 1_000, UTC)
-        timestamp = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self._sink.write({"type": "audit", "timestamp": timestamp, **self._place, **line})
+        self._sink.write({"type": "audit", "timestamp": self._timestamp(), **self._place, **line})
 
-
-def _event(layer: str, action: str) -> JsonObject:
-    return {"event.type": layer, "event.action": action}
+    def _timestamp(self) -> str:
+        """Answer the time in ISO 8601; the text of a second is made once, not for each line in it."""
+        seconds, milliseconds = divmod(self._clock.now_milliseconds(), 1_000)
+        if seconds != self._second:
+            self._second = seconds
+            self._second_text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return f"{self._second_text}.{milliseconds:03d}Z"
 
 
 def _failed_event(failure: Failure) -> EventType:
@@ -183,22 +198,25 @@ def _failed_event(failure: Failure) -> EventType:
 
 
 def _origin(request: AuditedRequest) -> JsonObject:
-    trace = _TRACE_PARENT.fullmatch(request.trace_parent or "")
-    return {
-        "origin.type": request.layer,
-        "origin.address": request.address,
-        "x_forwarded_for": request.forwarded_for,
-        "origin.cluster": request.origin_cluster,
-        "request.method": request.method,
-        "url.path": request.path,
-        "request.id": request.request_id,
-        "opaque_id": request.opaque_id,
-        "trace.id": None if trace is None else trace.group(1),
-    }
+    told: JsonObject = {"origin.type": request.layer}
+    _tell(told, "origin.address", request.address)
+    _tell(told, "x_forwarded_for", request.forwarded_for)
+    _tell(told, "origin.cluster", request.origin_cluster)
+    told["request.method"] = _cut(request.method)
+    _tell(told, "url.path", request.path)
+    _tell(told, "request.id", request.request_id)
+    _tell(told, "opaque_id", request.opaque_id)
+    if request.trace_parent:
+        trace = _TRACE_PARENT.fullmatch(request.trace_parent)
+        if trace is not None:
+            told["trace.id"] = trace.group(1)
+    return told
 
 
 def _caller(request: AuditedRequest, notes: Notes) -> JsonObject:
-    return {"origin.certificate": notes.cluster_certificate, **_who(request, notes)}
+    told = _who(request, notes)
+    _tell(told, "origin.certificate", notes.cluster_certificate)
+    return told
 
 
 def _who(request: AuditedRequest, notes: Notes) -> JsonObject:
@@ -207,47 +225,58 @@ def _who(request: AuditedRequest, notes: Notes) -> JsonObject:
         if notes.cluster_key is None:
             return claimed_identity(request.authorization)
         key_id, name, owner = notes.cluster_key
-        return {
-            "authentication.type": "API_KEY",
-            "user.name": owner,
-            "apikey.id": key_id,
-            "apikey.name": name,
-        }
-    described = _principal(principal)
-    if principal.subject is not None:
-        # As in Elasticsearch: the user is the key's owner, and who asked over there stands beside it.
-        described["user.name"] = principal.api_key_owner
-        described.pop("user.roles", None)
-        described["cross_cluster_access"] = _present(_principal(principal.subject))
+        return _described("API_KEY", owner, "", key_id, name)
+    if principal.subject is None:
+        return _principal(principal)
+    # As in Elasticsearch: the user is the key's owner, and who asked over there stands beside it.
+    kind = _authentication_type(principal)
+    owner = principal.api_key_owner
+    described = _described(kind, owner, principal.realm_name, principal.api_key_id, principal.api_key_name)
+    described["cross_cluster_access"] = _principal(principal.subject)
     return described
 
 
 def _principal(principal: Principal) -> JsonObject:
-    who = principal.run_by or principal
-    described: JsonObject = {
-        "authentication.type": _AUTHENTICATION_TYPES.get(who.authentication_type, "REALM"),
-        "user.name": principal.username,
-        "user.realm": principal.realm_name,
-    }
+    run_by = principal.run_by
+    who = run_by or principal
+    described = _described(
+        _authentication_type(who),
+        principal.username,
+        principal.realm_name,
+        who.api_key_id,
+        who.api_key_name,
+    )
     if principal.role_names:
-        described["user.roles"] = list(principal.role_names)[:MOST_NAMES]
-    if principal.run_by is not None:
-        described["user.run_by.name"] = principal.run_by.username
-        described["user.run_by.realm"] = principal.run_by.realm_name
-    if who.api_key_id is not None:
-        described["authentication.type"] = "API_KEY"
-        described["apikey.id"] = who.api_key_id
-        described["apikey.name"] = who.api_key_name
+        described["user.roles"] = list(principal.role_names[:MOST_NAMES])
+    if run_by is not None:
+        described["user.run_by.name"] = _cut(run_by.username)
+        described["user.run_by.realm"] = _cut(run_by.realm_name)
     return described
 
 
+def _authentication_type(principal: Principal) -> str:
+    if principal.api_key_id is not None:
+        return "API_KEY"
+    return _AUTHENTICATION_TYPES.get(principal.authentication_type, "REALM")
+
+
+def _described(
+    kind: str, username: str | None, realm: str, key_id: str | None, key_name: str | None
+) -> JsonObject:
+    told: JsonObject = {"authentication.type": kind}
+    _tell(told, "user.name", username)
+    _tell(told, "user.realm", realm)
+    _tell(told, "apikey.id", key_id)
+    _tell(told, "apikey.name", key_name)
+    return told
+
+
 def _decision(decision: Decision, names: Iterable[str]) -> JsonObject:
-    return {
-        "action": decision.action,
-        "indices": [name[:_LONGEST_TEXT] for name in names] or None,
-        "remote.alias": decision.cluster,
-        "user.run_as.name": decision.run_as,
-    }
+    told: JsonObject = {"action": _cut(decision.action)}
+    _tell_names(told, names)
+    _tell(told, "remote.alias", decision.cluster)
+    _tell(told, "user.run_as.name", decision.run_as)
+    return told
 
 
 def _change(change: Change) -> JsonObject:
@@ -259,37 +288,42 @@ def _change(change: Change) -> JsonObject:
 
 
 def _sent(sent: SentRequest) -> JsonObject:
-    return {
-        "remote.alias": sent.alias,
-        "remote.cluster": sent.cluster_id,
-        "action": sent.action,
-        "indices": [name[:_LONGEST_TEXT] for name in sent.indices[:MOST_NAMES]] or None,
-        "outcome": "success" if sent.error_type is None else "failure",
-        "error.type": sent.error_type,
-        "took_millis": sent.took_milliseconds,
-    }
+    told: JsonObject = {"remote.alias": sent.alias, "action": sent.action}
+    _tell(told, "remote.cluster", sent.cluster_id)
+    _tell_names(told, sent.indices)
+    told["outcome"] = "success" if sent.error_type is None else "failure"
+    _tell(told, "error.type", sent.error_type)
+    told["took_millis"] = sent.took_milliseconds
+    return told
 
 
 def _received(notes: Notes, outcome: Outcome) -> JsonObject:
-    actions = list(dict.fromkeys(decision.action for decision in notes.decisions))
-    indices = dict.fromkeys(name for names in notes.decisions.values() for name in names)
-    succeeded = outcome.status is not None and outcome.status < 400  # noqa: PLR2004 - HTTP
-    return {
-        "action": actions[0] if len(actions) == 1 else actions or None,
-        "indices": [name[:_LONGEST_TEXT] for name in indices][:MOST_NAMES] or None,
-        "outcome": "success" if succeeded else "abandoned" if outcome.status is None else "failure",
-        "response.status": outcome.status,
-        "took_millis": outcome.took_milliseconds,
-    }
+    told: JsonObject = {}
+    actions = list(dict.fromkeys([decision.action for decision in notes.decisions]))
+    if actions:
+        told["action"] = actions[0] if len(actions) == 1 else actions
+    _tell_names(told, dict.fromkeys([name for names in notes.decisions.values() for name in names]))
+    status = outcome.status
+    if status is None:
+        told["outcome"] = "abandoned"
+    else:
+        told["outcome"] = "success" if status < 400 else "failure"  # noqa: PLR2004 - HTTP
+        told["response.status"] = status
+    told["took_millis"] = outcome.took_milliseconds
+    return told
 
 
-def _present(members: JsonObject) -> JsonObject:
-    """Leave out what is not known or empty, and cut what is too long."""
-    return {
-        name: value[:_LONGEST_TEXT] if isinstance(value, str) else value
-        for name, value in members.items()
-        if value is not None and value != ""
-    }
+def _tell(told: JsonObject, name: str, text: str | None) -> None:
+    """Add a text that is known and not empty, cut where it is too long."""
+    if text:
+        told[name] = text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT]
+
+
+def _tell_names(told: JsonObject, names: Iterable[str]) -> None:
+    """Add the indices, where there are any."""
+    listed = [name[:_LONGEST_TEXT] for name in names]
+    if listed:
+        told["indices"] = listed[:MOST_NAMES]
 
 
 def _cut(text: str) -> str:

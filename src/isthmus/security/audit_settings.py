@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from isthmus.errors import illegal_argument
@@ -36,9 +36,15 @@ class AuditSettings:
     included: frozenset[EventType] = INCLUDED_BY_DEFAULT
     excluded: frozenset[EventType] = frozenset()
 
+    #: the kinds of events that are written
+    wanted: frozenset[EventType] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "wanted", self.included - self.excluded if self.enabled else frozenset())
+
     def wants(self, event: EventType) -> bool:
         """Tell whether events of this kind are written."""
-        return self.enabled and event in self.included and event not in self.excluded
+        return event in self.wanted
 
 
 def is_audit_setting(key: str) -> bool:
