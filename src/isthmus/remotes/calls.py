@@ -63,11 +63,12 @@ class RemoteCalls:
         record: Record,
         answer_type: type[T],
         *,
-        timeout_seconds: float = DEFAULT_CALL_TIMEOUT_SECONDS,
+        timeout_seconds: float | None = DEFAULT_CALL_TIMEOUT_SECONDS,
         may_be_skipped: bool | None = None,
     ) -> T:
         """Ask one action and answer what comes back.
 
+        ``timeout_seconds`` None: the caller has a deadline of its own, and cancels this when it is over.
         ``may_be_skipped`` None leaves it to the settings how long a connection is waited for.
         Raises :class:`Failure`: what the far side reported, 503 where it could not be asked or broke off,
         504 after ``timeout_seconds``.
@@ -103,12 +104,15 @@ class RemoteCalls:
         action: Action,
         record: Record,
         answer_type: type[T],
-        timeout_seconds: float,
+        timeout_seconds: float | None,
         may_be_skipped: bool | None,  # noqa: FBT001 - private
     ) -> T:
         body = encode(record)
         if len(body) > MAXIMUM_REQUEST_BYTES:
             raise too_large(MAXIMUM_REQUEST_BYTES)
+        if timeout_seconds is None:
+            answer = await self._send(action, body, DEFAULT_CALL_TIMEOUT_SECONDS, may_be_skipped)
+            return self._read(answer, answer_type)
         try:
             async with asyncio.timeout(timeout_seconds):
                 answer = await self._send(action, body, timeout_seconds, may_be_skipped)

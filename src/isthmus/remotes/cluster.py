@@ -38,6 +38,9 @@ from isthmus.security.remote_caller import RemoteSubject, remote_subject
 SEARCH_ACTION: Final = "indices:data/read/search"
 RESOLVE_CLUSTER_ACTION: Final = "indices:admin/resolve/cluster"
 
+#: callers whose presentation is kept; one that is kept keeps its caller, so there are few
+_PRESENTED: Final = 64
+
 T = TypeVar("T")
 
 
@@ -54,6 +57,7 @@ class RemoteCluster:
 
     def __init__(self, link: Link, context: LinkContext, key_may_have_changed: Callable[[], None]) -> None:
         self._calls = RemoteCalls(link, context, key_may_have_changed)
+        self._presented: dict[tuple[int, str], tuple[Principal, RemoteSubject]] = {}
 
     @property
     def alias(self) -> ClusterAlias:
@@ -152,7 +156,15 @@ class RemoteCluster:
         """
         if self.link.key is None:
             return certificate_subject(principal)
-        return remote_subject(principal, self.alias, action)
+        # Of a caller who was verified a moment ago it is the same value: nothing in it can have changed.
+        known = self._presented.get((id(principal), action))
+        if known is not None and known[0] is principal:
+            return known[1]
+        subject = remote_subject(principal, self.alias, action)
+        if len(self._presented) >= _PRESENTED:
+            self._presented.clear()
+        self._presented[id(principal), action] = (principal, subject)
+        return subject
 
     def info(self) -> dict[str, Any]:
         """Answer this cluster's entry of ``_remote/info``.
@@ -202,7 +214,10 @@ class RemoteSearchTarget(msgspec.Struct, frozen=True):
     def search(
         self, expressions: tuple[str, ...], options: IndicesOptions, request: SearchRequest
     ) -> Awaitable[SearchResult]:
-        """Search over there; raises :class:`Failure` with fault REMOTE for what the far side did."""
+        """Search over there; raises :class:`Failure` with fault REMOTE for what the far side did.
+
+        On the usual terms it takes as long as it takes: whoever searches has a deadline.
+        """
         terms = self.terms
         call = SearchCall(
             caller=self.subject,
@@ -215,7 +230,7 @@ class RemoteSearchTarget(msgspec.Struct, frozen=True):
         if needed:
             return self._search_if_known(call, needed)
         if terms is USUAL_TERMS:
-            return self.calls.call(Action.SEARCH, call, SearchResult)
+            return self.calls.call(Action.SEARCH, call, SearchResult, timeout_seconds=None)
         return self._search(call)
 
     def term_statistics(

@@ -13,9 +13,12 @@ from urllib.parse import quote
 import httptools
 import msgspec
 
+from isthmus.remotes.plain_messages import plain_answer
+
 _MAXIMUM_HEADERS: Final = 100
 _MAXIMUM_HEADER_BYTES: Final = 32 * 1024
 _MAXIMUM_HEADER_VALUE_LENGTH: Final = 4096
+_OK: Final = 200
 _FIRST_FINAL_STATUS: Final = 200
 # Every printable ASCII character but "%", which is what marks the others.
 _PRINTABLE: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
@@ -60,10 +63,19 @@ class AnswerReader:
         self.maximum_body_bytes = maximum_body_bytes
         self._parser: Any = httptools.HttpResponseParser(self)
         self._answers: list[Answer] = []
+        #: nothing of the next answer has come
+        self._is_idle = True
+        self._message_begun = False
         self._start()
 
     def feed(self, data: bytes) -> Answer | None:
         """Take bytes; answer the answer that they complete. Raises :class:`BadAnswer`."""
+        if self._is_idle and len(data) <= self.maximum_body_bytes:
+            plain = plain_answer(data)
+            if plain is not None:
+                headers, body = plain
+                return Answer(_OK, headers, body, reusable=True)
+        self._is_idle = False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
@@ -76,7 +88,10 @@ class AnswerReader:
             raise BadAnswer("the server wants to switch to another protocol") from None
         if len(self._answers) > 1:
             raise BadAnswer("the server sent more than one answer")
-        return self._answers.pop() if self._answers else None
+        if not self._answers:
+            return None
+        self._is_idle = not self._message_begun
+        return self._answers.pop()
 
     def finish(self) -> Answer | None:
         """Take the end of the stream: answer what has no length of its own and so ends here."""
@@ -90,6 +105,7 @@ class AnswerReader:
 
     def on_message_begin(self) -> None:
         """Begin an answer."""
+        self._message_begun = True
         self._start()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -116,6 +132,7 @@ class AnswerReader:
 
     def on_message_complete(self) -> None:
         """Finish an answer; an interim one (1xx) is not the answer."""
+        self._message_begun = False
         status = self._parser.get_status_code()
         if status >= _FIRST_FINAL_STATUS:
             body = self._body[0] if len(self._body) == 1 else b"".join(self._body)

@@ -22,6 +22,7 @@ import httptools
 
 from isthmus.errors import Failure, FailureKind
 from isthmus.remotes.certificate_chain import verified_chain
+from isthmus.remotes.plain_messages import plain_request
 from isthmus.rest.http import HttpApplication, Peer, Request, Response
 from isthmus.rest.limits import BufferedBytes, HttpLimits, too_many_connections
 from isthmus.rest.serving_protocol import NodeHttpProtocol, Origin
@@ -72,6 +73,10 @@ class LinkHttpProtocol(asyncio.Protocol):
         self._origin = origin
         self._limits = server.limits
         self._short_bytes = min(_SHORT_BYTES, server.limits.admission_bytes - 1)
+        # head and body together: neither can then be longer than its own limit
+        self._plain_bytes = min(
+            self._short_bytes, server.limits.max_header_bytes, server.limits.max_request_line_bytes
+        )
         self._buffered = server.buffered
         self._open_connections = server.open_connections
         self._running = server.running
@@ -179,16 +184,24 @@ class LinkHttpProtocol(asyncio.Protocol):
 
     def _take_up(self, data: bytes) -> None:
         """Go on with a request: ``data`` is the part of it that the parser has not seen."""
+        if self._reader is None and len(data) <= self._plain_bytes:
+            plain = plain_request(data)
+            if plain is not None:
+                self._begin(*plain)
+                return
         reader = self._reader or _ShortRequest(self._limits, self._short_bytes)
         reader.feed(data)
         if not reader.is_short or not reader.has_head:
             self._give_up()
             return
         self._reader = None if reader.is_complete else reader
-        if not reader.is_complete:
-            return
+        if reader.is_complete:
+            self._begin(reader.path, reader.headers, reader.body)
+
+    def _begin(self, path: str, headers: dict[str, str], body: bytes) -> None:
+        """Have a whole request answered."""
         self._received = b""
-        request = Request("POST", reader.path, {}, reader.headers, reader.body, self._peer)
+        request = Request("POST", path, {}, headers, body, self._peer)
         try:
             self._buffered.reserve(len(request.body))
         except Failure as failure:
