@@ -52,7 +52,7 @@ def plain_answer(data: bytes) -> tuple[dict[str, str], bytes] | None:
 
 def _headers(text: bytes, body_bytes: int) -> dict[str, str] | None:
     lines = text[:-2].decode("ascii").split("\r\n")
-    headers = {name: value for name, value in [line.split(": ", 1) for line in lines]}
+    headers = dict([line.split(": ", 1) for line in lines])
     length = headers.get("content-length", "")
     if len(headers) != len(lines) or not _FRAMING.isdisjoint(headers):
         return None

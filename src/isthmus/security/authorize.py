@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from typing import Final
 
 from isthmus.errors import Failure, index_not_found
 from isthmus.exchange import FieldAccess, IndexSelection, Json
@@ -26,9 +27,11 @@ from isthmus.security.audit_notes import note_granted
 from isthmus.security.denial import action_denied
 from isthmus.security.field_security import union_of_documents, union_of_fields
 from isthmus.security.patterns import matcher_of_any
-from isthmus.security.principal import IndexPrivileges, Principal
+from isthmus.security.principal import IndexPrivileges, Principal, RoleDescriptor
 from isthmus.security.privileges import cluster_privilege, index_privilege
 from isthmus.security.restricted import is_restricted
+
+_LONGEST_NAME: Final = 255
 
 
 def require_cluster_action(principal: Principal, action: str) -> None:
@@ -60,10 +63,18 @@ def require_index_action(principal: Principal, action: str, names: Iterable[str]
 
 def may_do_index_action(principal: Principal, action: str, name: str) -> bool:
     """Tell whether every role set allows this action on the index or alias of this name."""
-    return bool(principal.role_sets) and all(
-        any(_entry_allows(entry, action, name) for role in roles for entry in role.indices)
-        for roles in principal.role_sets
-    )
+    for roles in principal.role_sets:
+        if not _role_set_allows(roles, action, name):
+            return False
+    return bool(principal.role_sets)
+
+
+def _role_set_allows(roles: Iterable[RoleDescriptor], action: str, name: str) -> bool:
+    for role in roles:
+        for entry in role.indices:
+            if _entry_allows(entry, action, name):
+                return True
+    return False
 
 
 def select_indices(
@@ -214,16 +225,37 @@ def _reachable(
 
 
 def _allowed_somewhere(principal: Principal, action: str) -> bool:
-    return bool(principal.role_sets) and all(
-        any(_entry_has_action(entry.privileges, action) for role in roles for entry in role.indices)
-        for roles in principal.role_sets
-    )
+    for roles in principal.role_sets:
+        if not _role_set_has_action(roles, action):
+            return False
+    return bool(principal.role_sets)
+
+
+def _role_set_has_action(roles: Iterable[RoleDescriptor], action: str) -> bool:
+    for role in roles:
+        for entry in role.indices:
+            if _entry_has_action(entry.privileges, action):
+                return True
+    return False
 
 
 def _entry_allows(entry: IndexPrivileges, action: str, name: str) -> bool:
-    if is_restricted(name) and not entry.allow_restricted_indices:
+    # A longer name is no index's, and is not kept in memory.
+    allows = _allows if len(name) <= _LONGEST_NAME else _allows.__wrapped__
+    return allows(entry.names, entry.privileges, entry.allow_restricted_indices, action, name)
+
+
+@lru_cache(maxsize=8192)
+def _allows(
+    names: tuple[str, ...],
+    privileges: tuple[str, ...],
+    allow_restricted_indices: bool,  # noqa: FBT001 - private
+    action: str,
+    name: str,
+) -> bool:
+    if is_restricted(name) and not allow_restricted_indices:
         return False
-    return _entry_has_action(entry.privileges, action) and matcher_of_any(entry.names)(name)
+    return _entry_has_action(privileges, action) and matcher_of_any(names)(name)
 
 
 @lru_cache(maxsize=8192)
