@@ -53,7 +53,7 @@ class _Connection(asyncio.Protocol):
             head = received.find(b"\r\n\r\n")
             if head < 0:
                 return
-            begin = received.lower().index(_LENGTH, 0, head + 2) + len(_LENGTH)
+            begin = received[: head + 2].lower().index(_LENGTH) + len(_LENGTH)
             self._expected = head + 4 + int(received[begin : received.index(b"\r", begin)])
         if len(received) < self._expected:
             return
