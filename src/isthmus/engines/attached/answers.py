@@ -135,7 +135,7 @@ def kind_of_status(status: int) -> FailureKind:
 
 def failure_of_object(error: JsonObject, kind: FailureKind, depth: int = 0) -> Failure:
     """Answer the failure that ``{"type", "reason", …}`` tells of."""
-    cause = error.get("caused_by")
+    cause = error.get("caused_by") or _first_cause(error.get("failed_shards"))
     known = ("type", "reason", "caused_by", "root_cause", "stack_trace", "suppressed")
     return Failure(
         kind,
@@ -146,6 +146,12 @@ def failure_of_object(error: JsonObject, kind: FailureKind, depth: int = 0) -> F
         if isinstance(cause, dict) and depth < _MOST_CAUSES
         else None,
     )
+
+
+def _first_cause(failed_shards: Json) -> Json:
+    """Answer why the first shard failed: an engine does not always say it as the cause."""
+    first = failed_shards[0] if isinstance(failed_shards, list) and failed_shards else None
+    return first.get("reason") if isinstance(first, dict) else None
 
 
 def type_of(given: Json) -> str:
