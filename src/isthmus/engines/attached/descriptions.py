@@ -23,9 +23,10 @@ def read_descriptions(answer: JsonObject, closed: frozenset[str]) -> Mapping[Ind
             if not given.startswith("."):
                 continue
             name = IndexName(given)
-        if not isinstance(members, dict):
-            raise not_understood(f"index {given}")
-        found[name] = _description(name, members, closed)
+        try:
+            found[name] = _description(name, members, closed)
+        except (AttributeError, TypeError) as problem:
+            raise not_understood(f"index {given}: {problem!r}") from problem
     return found
 
 

@@ -16,7 +16,7 @@ from isthmus.engines.attached.dialect import Dialect
 from isthmus.engines.attached.field_types import FieldType
 from isthmus.engines.attached.held import RENEWAL_SECONDS, HeldIndices, open_points
 from isthmus.engines.attached.limits import Limits
-from isthmus.engines.attached.merging import merged
+from isthmus.engines.attached.merging import search_apart
 from isthmus.engines.attached.requests import statistics_refused
 from isthmus.engines.attached.results import failure_unhidden
 from isthmus.engines.attached.searching import Target, over_indices
@@ -178,15 +178,10 @@ class AttachedEngine:
 
     async def search(self, selections: Sequence[IndexSelection], request: SearchRequest) -> SearchResult:
         """Search these indices; those of which the caller sees the same are searched together."""
-        targets = list(self._targets(selections))
         try:
-            if len(targets) == 1:
-                return await targets[0].search(request)
-            window = msgspec.structs.replace(request, offset=0, size=request.offset + request.size)
-            parts = await asyncio.gather(*(target.search(window) for target in targets))
+            return await search_apart(request, [target.search for target in self._targets(selections)])
         except Failure as failure:
             raise self._noted(failure) from failure.__cause__
-        return merged(request, parts)
 
     async def term_statistics(
         self, selections: Sequence[IndexSelection], request: SearchRequest

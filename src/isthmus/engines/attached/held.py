@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -13,7 +14,7 @@ from isthmus.engines.attached.answers import read_answer
 from isthmus.engines.attached.calls import Calls, path_of
 from isthmus.engines.attached.dialect import Dialect, PointInTimeSyntax
 from isthmus.engines.attached.limits import Limits
-from isthmus.engines.attached.merging import merged
+from isthmus.engines.attached.merging import search_apart
 from isthmus.engines.attached.searching import Send, Target, over_point_in_time
 from isthmus.engines.attached.shard_documents import ShardDocuments, ShardLayout
 from isthmus.engines.attached.snapshot import Snapshot
@@ -75,11 +76,8 @@ class HeldIndices:
         request = with_dates_read(request)
         self._searches += 1
         try:
-            if len(selections) == 1:
-                return await self._search_one(selections[0], request)
-            window = msgspec.structs.replace(request, offset=0, size=request.offset + request.size)
-            parts = await asyncio.gather(*(self._search_one(each, window) for each in selections))
-            return merged(request, parts)
+            searches = [partial(self._search_one, each) for each in selections]
+            return await search_apart(request, searches)
         finally:
             self._searches -= 1
             if self._is_closed and not self._searches:

@@ -5,13 +5,36 @@ Indices are searched together unless callers see different parts of them, or a v
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import msgspec
 
 from isthmus.exchange import SearchRequest, SearchResult, ShardCounts, TotalHits
 from isthmus.search.aggregations import merge as merge_aggregations
 from isthmus.search.aggregations import parse_aggregations
 from isthmus.search.ordering import Found, in_order, one_of_each_group
 from isthmus.search.suggestions import combine_suggestions
+
+#: searches of one request that run at the same time
+_AT_ONCE: Final = 16
+
+
+async def search_apart(
+    request: SearchRequest, searches: Sequence[Callable[[SearchRequest], Awaitable[SearchResult]]]
+) -> SearchResult:
+    """Carry out several searches, some at once, that together are one; each is asked for the whole window."""
+    if len(searches) == 1:
+        return await searches[0](request)
+    window = msgspec.structs.replace(request, offset=0, size=request.offset + request.size)
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def search(one: Callable[[SearchRequest], Awaitable[SearchResult]]) -> SearchResult:
+        async with places:
+            return await one(window)
+
+    return merged(request, await asyncio.gather(*map(search, searches)))
 
 
 def merged(request: SearchRequest, parts: Sequence[SearchResult]) -> SearchResult:
