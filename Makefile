@@ -4,7 +4,7 @@
 
 BIN := .venv/bin
 
-.PHONY: help demo test test-opensearch lint bench bench-ccs clean
+.PHONY: help demo test test-opensearch lint bench bench-ccs bench-attached clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' $(MAKEFILE_LIST) | head -3
@@ -44,6 +44,10 @@ bench: .venv/.installed-for-tests
 bench-ccs: .venv/.installed-for-tests
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 	@$(BIN)/python benchmarks/ccs.py
+
+bench-attached: .venv/.installed-for-tests
+	@scripts/fetch-opensearch
+	@$(BIN)/python benchmarks/attached.py $(ARGS)
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -50,7 +50,7 @@ class OneHost:
         body: bytes | None = None,
     ) -> Answer:
         if self._session is None:
-            self._session = aiohttp.ClientSession()
+            self._session = aiohttp.ClientSession(headers={"Accept-Encoding": "identity"})
         url = URL(self._url + path, encoded=True).update_query(dict(query or {}))
         try:
             async with self._session.request(method, url, headers=dict(headers or {}), data=body) as response:

@@ -18,6 +18,8 @@ from typing import Any, Final
 VERSION: Final = "2.19.1.0"
 HERE: Final = Path(__file__).resolve().parent
 JARS: Final = HERE.parents[1] / ".venv" / "opensearch" / VERSION / "lib"
+#: what starts in seconds and takes little, at the price of speed later
+QUICK_START: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 START_SECONDS: Final = 120.0
 _STOP_SECONDS: Final = 20.0
 
@@ -50,6 +52,7 @@ class OpenSearchNode:
     http_port: int
     transport_port: int
     members: str
+    java_options: tuple[str, ...] = QUICK_START
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def start(self) -> None:
@@ -60,8 +63,7 @@ class OpenSearchNode:
             "java",
             "-Xms512m",
             "-Xmx512m",
-            "-XX:+UseSerialGC",
-            "-XX:TieredStopAtLevel=1",
+            *self.java_options,
             "-cp",
             f"{JARS}/*",
             str(HERE / "StartNode.java"),
@@ -164,7 +166,9 @@ class OpenSearchCluster:
             node.stop()
 
 
-def start_cluster(name: str, folder: Path, nodes: int = 1) -> OpenSearchCluster:
+def start_cluster(
+    name: str, folder: Path, nodes: int = 1, java_options: tuple[str, ...] = QUICK_START
+) -> OpenSearchCluster:
     """Start a cluster and return when it answers; nothing is left running where it does not."""
     ports = free_ports(2 * nodes)
     members = ",".join(f"{ports[2 * each + 1]}={name}-{each + 1}" for each in range(nodes))
@@ -178,6 +182,7 @@ def start_cluster(name: str, folder: Path, nodes: int = 1) -> OpenSearchCluster:
                 ports[2 * each],
                 ports[2 * each + 1],
                 members,
+                java_options,
             )
             for each in range(nodes)
         ],

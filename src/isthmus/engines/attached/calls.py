@@ -101,6 +101,14 @@ def path_of(names: Sequence[str], *rest: str) -> str:
     return "/" + "/".join(part for part in parts if part)
 
 
+def of_several(names: Sequence[str]) -> Mapping[str, str]:
+    """Answer the parameters with which one of several indices may be gone by now: somebody else removed it.
+
+    Of a single one that is the failure that the caller wants to know.
+    """
+    return {"ignore_unavailable": "true"} if len(names) > 1 else {}
+
+
 def in_paths(names: Sequence[str]) -> list[list[str]]:
     """Answer the names in lists that are each short enough for a path."""
     lists: list[list[str]] = []

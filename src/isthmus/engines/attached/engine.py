@@ -11,7 +11,7 @@ import msgspec
 
 from isthmus.clock import Clock, SystemClock
 from isthmus.engines.attached.answers import failure_of_answer, read_answer, read_object
-from isthmus.engines.attached.calls import Calls, EngineRequests, in_paths, path_of
+from isthmus.engines.attached.calls import Calls, EngineRequests, in_paths, of_several, path_of
 from isthmus.engines.attached.dialect import Dialect
 from isthmus.engines.attached.field_types import FieldType
 from isthmus.engines.attached.held import RENEWAL_SECONDS, HeldIndices, open_points
@@ -174,7 +174,7 @@ class AttachedEngine:
     async def refresh(self, names: Sequence[IndexName]) -> None:
         """Make every write acknowledged before this call visible to search."""
         for some in in_paths(names):
-            await self._asked(self._calls.ask("POST", path_of(some, "_refresh")))
+            await self._asked(self._calls.ask("POST", path_of(some, "_refresh"), None, of_several(some)))
 
     async def search(self, selections: Sequence[IndexSelection], request: SearchRequest) -> SearchResult:
         """Search these indices; those of which the caller sees the same are searched together."""
@@ -197,7 +197,9 @@ class AttachedEngine:
             types = self._types([each.index for each in group])
             body = {"query": Limits(group[0], types).query(query)}
             for names in in_paths([each.index for each in group]):
-                answer = await self._asked(self._calls.ask("POST", path_of(names, "_count"), body))
+                answer = await self._asked(
+                    self._calls.ask("POST", path_of(names, "_count"), body, of_several(names))
+                )
                 total += read_answer(answer, _Count).count
         return total
 
@@ -226,7 +228,11 @@ class AttachedEngine:
         counted: dict[IndexName, IndexStatistics] = {}
         for some in in_paths(open_ones):
             answer = read_object(
-                await self._asked(self._calls.ask("GET", path_of(some, "_stats"), query=_STATISTICS))
+                await self._asked(
+                    self._calls.ask(
+                        "GET", path_of(some, "_stats"), query={**_STATISTICS, "ignore_unavailable": "true"}
+                    )
+                )
             )
             indices = answer.get("indices")
             for name, members in (indices if isinstance(indices, dict) else {}).items():

@@ -17,7 +17,7 @@ from isthmus.engines.attached.answers import (
     read_answer,
     read_object,
 )
-from isthmus.engines.attached.calls import LONGEST_PATH, Calls, path_of
+from isthmus.engines.attached.calls import LONGEST_PATH, Calls, of_several, path_of
 from isthmus.engines.attached.dialect import Dialect
 from isthmus.engines.attached.field_types import FieldType
 from isthmus.engines.attached.limits import Limits
@@ -130,11 +130,13 @@ def over_indices(calls: Calls, names: Sequence[str]) -> Send:
     if len(path) <= LONGEST_PATH:
 
         async def send(body: JsonObject) -> tuple[int, bytes]:
-            response = await calls.send("POST", path, body, _PARTIAL)
+            response = await calls.send("POST", path, body, {**_PARTIAL, **of_several(names)})
             return response.status, response.body
 
         return send
-    header = orjson.dumps({"index": list(names), "allow_partial_search_results": True})
+    header = orjson.dumps(
+        {"index": list(names), "allow_partial_search_results": True, "ignore_unavailable": True}
+    )
 
     async def send_listed(body: JsonObject) -> tuple[int, bytes]:
         lines = header + b"\n" + orjson.dumps(body) + b"\n"
