@@ -12,13 +12,13 @@ from isthmus.engines.attached.aggregation_answers import (
     AggregationAnswers,
     Gap,
     require_single_values,
-    understanding,
 )
 from isthmus.engines.attached.aggregation_requests import FOUND, AggregationRequests, Listing, listing_of
 from isthmus.engines.attached.aggregation_scopes import BucketQueries, Scope
+from isthmus.engines.attached.answers import not_understood
 from isthmus.engines.attached.field_types import FieldTypes
 from isthmus.engines.attached.limits import Limits
-from isthmus.engines.attached.results import EngineAnswer
+from isthmus.engines.attached.results import EngineAnswer, shards_failed
 from isthmus.engines.embedded.source_filter import read_source
 from isthmus.errors import Failure, illegal_argument
 from isthmus.exchange import Json, JsonObject, SearchRequest
@@ -53,6 +53,10 @@ class Aggregating:
     questions: int = 0
     values: int = 0
     page: int = field(default_factory=lambda: _PAGE)
+    #: shards that have failed the search itself: they fail what is asked after it, too
+    failed_shards: int = 0
+    #: some of what was asked after the search took too long
+    timed_out: bool = False
 
     @classmethod
     def of(cls, request: SearchRequest, limits: Limits, types: FieldTypes, ask: Ask) -> Aggregating:
@@ -76,11 +80,16 @@ class Aggregating:
 
         Raises a 400 failure for more than an engine can be asked for.
         """
-        text = bytes(aggregations)
-        if not text:
+        if not bytes(aggregations):
             return {}
+        try:
+            return await self._read(bytes(aggregations), body)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as problem:
+            raise not_understood(repr(problem)) from problem
+
+    async def _read(self, text: bytes, body: JsonObject) -> JsonObject:
         answers = AggregationAnswers(self.limits, self.types, BucketQueries(self.limits, self.types))
-        combinable = understanding(lambda: answers.read(self.nodes, read_source(text), Scope()))
+        combinable = answers.read(self.nodes, read_source(text), Scope())
         # filling one may leave others open, inside of it
         while answers.gaps:
             gap = answers.gaps.pop()
@@ -88,6 +97,8 @@ class Aggregating:
             question: JsonObject = {"size": 0, "track_total_hits": False, "query": query}
             if "min_score" in body and not gap.scope.everything:
                 question["min_score"] = body["min_score"]
+            if "timeout" in body:
+                question["timeout"] = body["timeout"]
             if isinstance(gap.node.aggregation, AutoDateHistogram):
                 gap.into[gap.node.name] = await self._buckets(gap, gap.node.aggregation, question, answers)
             else:
@@ -99,6 +110,9 @@ class Aggregating:
         if self.questions > MOST_QUESTIONS:
             raise _too_many(self.nodes[0], f"[{MOST_QUESTIONS}] questions")
         answer = await self.ask(body)
+        self.timed_out = self.timed_out or answer.timed_out
+        if answer.shards.failed > self.failed_shards:
+            raise shards_failed(answer)
         return read_source(bytes(answer.aggregations))
 
     async def _buckets(
@@ -117,7 +131,7 @@ class Aggregating:
         )
         node = Node(gap.node.name, histogram, gap.node.children)
         answer = await self._question({**question, "aggs": self.requests.asked([node])})
-        read = understanding(lambda: answers.read([node], answer, gap.scope))[node.name]
+        read = answers.read([node], answer, gap.scope)[node.name]
         return {"buckets": read["buckets"], "interval": f"1{UNITS[place].letter}"}
 
     async def _values(self, gap: Gap, question: JsonObject, answers: AggregationAnswers) -> JsonObject:
@@ -126,7 +140,7 @@ class Aggregating:
         if listing is None:
             raise TypeError(gap.node.aggregation.kind)
         pages = await self._pages(gap.node, listing, question)
-        return understanding(lambda: answers.summed_up(gap.node, pages))
+        return answers.summed_up(gap.node, pages)
 
     async def _pages(self, node: Node, listing: Listing, question: JsonObject) -> list[list[JsonObject]]:
         path = self.requests.field(listing.path)

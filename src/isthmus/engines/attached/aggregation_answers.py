@@ -6,14 +6,13 @@ What an engine could not list in one go is left open: a :class:`Gap` says what i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from isthmus.engines.attached.aggregation_documents import top_hits, top_metrics
 from isthmus.engines.attached.aggregation_requests import CHECKED, FOUND, VALUES, VISIBLE, Listing, listing_of
 from isthmus.engines.attached.aggregation_scopes import BucketQueries, Scope
-from isthmus.engines.attached.answers import not_understood
 from isthmus.engines.attached.field_types import NUMBERS, FieldType, FieldTypes
 from isthmus.engines.attached.limits import Limits
 from isthmus.errors import Failure, FailureKind, illegal_argument
@@ -308,11 +307,3 @@ def _joined(inner: Scope, gap: Scope, outer: Scope) -> Scope:
         return gap
     added = gap.filters[len(outer.filters) :]
     return Scope((*inner.filters, *added), inner.everything)
-
-
-def understanding(work: Callable[[], JsonObject]) -> JsonObject:
-    """Answer what reading an answer answers; one of another shape is a failure of the engine."""
-    try:
-        return work()
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as problem:
-        raise not_understood(repr(problem)) from problem

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from isthmus.clock import Clock, SystemClock
-from isthmus.engines.attached.answers import failure_of_answer, read_answer, read_object
+from isthmus.engines.attached.answers import failure_of_answer, not_understood, read_answer, read_object
 from isthmus.engines.attached.calls import Calls, EngineRequests, in_paths, of_several, path_of
 from isthmus.engines.attached.dialect import Dialect
 from isthmus.engines.attached.field_types import FieldType
@@ -234,9 +234,11 @@ class AttachedEngine:
                     )
                 )
             )
-            indices = answer.get("indices")
-            for name, members in (indices if isinstance(indices, dict) else {}).items():
-                counted[IndexName(name)] = _statistics(members)
+            try:
+                indices = answer.get("indices") or {}
+                counted |= {IndexName(name): _statistics(members) for name, members in indices.items()}
+            except (AttributeError, TypeError, ValueError) as problem:
+                raise not_understood(repr(problem)) from problem
         return counted
 
     async def close(self) -> None:
@@ -322,11 +324,11 @@ def _groups(selections: Sequence[IndexSelection]) -> list[list[IndexSelection]]:
 
 
 def _statistics(members: Json) -> IndexStatistics:
-    primaries = members.get("primaries", {}) if isinstance(members, dict) else {}
+    primaries = members.get("primaries", {})
     documents = primaries.get("docs", {})
     numbers = [
         copy.get("seq_no", {}).get("max_seq_no", -1)
-        for copies in (members.get("shards", {}) if isinstance(members, dict) else {}).values()
+        for copies in members.get("shards", {}).values()
         for copy in copies
     ]
     return IndexStatistics(

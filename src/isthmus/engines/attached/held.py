@@ -16,7 +16,7 @@ from isthmus.engines.attached.dialect import Dialect, PointInTimeSyntax
 from isthmus.engines.attached.limits import Limits
 from isthmus.engines.attached.merging import search_apart
 from isthmus.engines.attached.searching import Send, Target, over_point_in_time
-from isthmus.engines.attached.shard_documents import ShardDocuments, ShardLayout
+from isthmus.engines.attached.shard_documents import ShardDocuments, ShardLayout, whole_setting
 from isthmus.engines.attached.snapshot import Snapshot
 from isthmus.engines.attached.sorting import with_dates_read
 from isthmus.errors import Failure, FailureKind, illegal_argument
@@ -110,7 +110,7 @@ class HeldIndices:
         numbering = ShardDocuments.of(request, ShardLayout.of_settings(settings), selection.ordinal)
         asked = request
         if numbering is not None:
-            asked = numbering.asked(int(settings.get("index.max_result_window", _DEFAULT_WINDOW)))
+            asked = numbering.asked(whole_setting(settings, "index.max_result_window", _DEFAULT_WINDOW))
         boosts = () if selection.boost == 1.0 else ((str(name), selection.boost),)
         target = Target(self._send(name), Limits(selection, types), types, self._dialect, boosts)
         return await target.search(asked, numbering)

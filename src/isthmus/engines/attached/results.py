@@ -149,6 +149,18 @@ def failures_of(
     return tuple(reports)
 
 
+def shards_failed(answer: EngineAnswer) -> Failure:
+    """Answer the failure of a question of which some shards have failed."""
+    reports = failures_of(answer.shards.failures)
+    first = reports[0] if reports else None
+    return Failure(
+        FailureKind[first.kind] if first is not None else FailureKind.UNAVAILABLE,
+        "search_phase_execution_exception",
+        "some shards failed" if first is None else f"some shards failed: {first.reason}",
+        metadata={"phase": "query", "grouped": True},
+    )
+
+
 def failure_unhidden(failure: Failure) -> Failure:
     """Answer a failure whose message names fields as the caller did."""
     if HIDDEN not in failure.reason:

@@ -76,17 +76,17 @@ class Target:
             result = _numbered(result, answer, numbering)
         if aggregating is None:
             return result
-        return msgspec.structs.replace(result, aggregations=await aggregating.read(answer.aggregations, body))
+        aggregating.failed_shards = answer.shards.failed
+        combinable = await aggregating.read(answer.aggregations, body)
+        late = result.timed_out or aggregating.timed_out
+        return msgspec.structs.replace(result, aggregations=combinable, timed_out=late)
 
     async def ask(self, body: JsonObject) -> EngineAnswer:
         """Ask for something of the same documents. Raises the failure of a request that is refused."""
         status, answer = await self.send(body)
         if status >= _FAILED:
             raise failure_unhidden(failure_of_answer(status, answer))
-        read = read_search(answer)
-        if read.shards.failed:
-            raise _incomplete(read)
-        return read
+        return read_search(answer)
 
     async def _first(self, body: JsonObject, aggregating: Aggregating | None) -> EngineAnswer | SearchResult:
         status, answer = await self.send(body)
@@ -107,12 +107,6 @@ def _all_shards_failed(status: int, body: bytes) -> SearchResult | None:
     except Failure:
         return None
     return result_of_failure(error, kind_of_status(status)) if isinstance(error, dict) else None
-
-
-def _incomplete(answer: EngineAnswer) -> Failure:
-    first = answer.shards.failures[0] if answer.shards.failures else {}
-    reason = first.get("reason") if isinstance(first, dict) else None
-    return failure_of_answer(503, orjson.dumps({"error": reason or "a shard failed"}))
 
 
 def _numbered(result: SearchResult, answer: EngineAnswer, numbering: ShardDocuments) -> SearchResult:

@@ -33,13 +33,9 @@ class ShardLayout:
     @classmethod
     def of_settings(cls, settings: JsonObject) -> ShardLayout:
         """Read an index's flat settings."""
-        shards = int(settings.get("index.number_of_shards", 1))
-        given = settings.get("index.number_of_routing_shards")
-        return cls(
-            shards,
-            routing_shards(shards) if given is None else int(given),
-            int(settings.get("index.routing_partition_size", 1)),
-        )
+        shards = whole_setting(settings, "index.number_of_shards", 1)
+        parts = whole_setting(settings, "index.number_of_routing_shards", routing_shards(shards))
+        return cls(shards, max(shards, parts), whole_setting(settings, "index.routing_partition_size", 1))
 
     def shard_of(self, document_id: str, routing: str | None) -> int:
         """Answer the shard of a document."""
@@ -49,6 +45,14 @@ class ShardLayout:
         if self.partition_size > 1:
             place += murmur3(document_id) % self.partition_size
         return place % self.routing_shards // (self.routing_shards // self.shards)
+
+
+def whole_setting(settings: JsonObject, name: str, default: int) -> int:
+    """Read a setting that is a whole number from 1 on; the default where it is none."""
+    try:
+        return max(int(settings.get(name, default)), 1)
+    except (TypeError, ValueError):
+        return default
 
 
 def routing_shards(shards: int) -> int:
