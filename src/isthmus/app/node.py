@@ -27,6 +27,7 @@ import uvloop
 from isthmus.app import node_memory
 from isthmus.app.node_audit import open_audit
 from isthmus.app.node_logging import log_as_json
+from isthmus.app.node_records import RecordsError, open_records
 from isthmus.app.node_remotes import (
     StaticSettingsError,
     gateway_nodes,
@@ -35,6 +36,8 @@ from isthmus.app.node_remotes import (
 )
 from isthmus.app.node_routes import NodeParts, build_data_api
 from isthmus.app.node_searches import open_searches
+from isthmus.app.node_shared_files import SharedFiles, shared_files
+from isthmus.app.node_sharing import OneNodeOnlyError, OtherNodes, SharingParts, sharing, take_part
 from isthmus.app.node_signing import build_signing
 from isthmus.app.node_traffic_filter import FilteredPorts, NodeTrafficFilter, asking_context
 from isthmus.app.node_transport import TransportPort
@@ -69,7 +72,7 @@ from isthmus.security.service import bootstrap_elastic, build_security
 from isthmus.security.signing import SignatureVerifier
 from isthmus.settings import NodeSettings
 from isthmus.store.cluster_settings import SqlClusterSettingsRecords
-from isthmus.store.database import Database, Line, sqlite_url
+from isthmus.store.node_records import SharingNode, SqlNodeRecords
 from isthmus.store.security_records import SqlSecurityRecords
 
 logger = logging.getLogger(__name__)
@@ -111,7 +114,7 @@ def run_node(directory: Path) -> int:
     node_memory.tune_allocator()
     try:
         uvloop.run(_run(settings))
-    except StaticSettingsError as error:
+    except (StaticSettingsError, RecordsError, OneNodeOnlyError) as error:
         logger.error("node cannot start", extra={"reason": str(error)})  # noqa: TRY400 - the reason says it all
         return 1
     return 0
@@ -153,7 +156,7 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
     clock = SystemClock()
     static = read_static_settings(settings)
     data = DeploymentLayout(settings.directory).data
-    database = await asyncio.to_thread(Database.open, sqlite_url(data / "node.sqlite3"), Line.NODE)
+    database = await open_records(settings.directory, settings.cluster_id)
     stack.callback(database.close)
     security = build_security(
         SqlSecurityRecords(database),
@@ -198,6 +201,23 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
     searches = await open_searches(
         engine, remotes, cluster_settings, database, stack, node_id=identity.node_id
     )
+    others = OtherNodes(identity.node_id)
+    if database.is_shared:
+        sharing_parts = SharingParts(
+            database=database,
+            node=SharingNode(node_id=identity.node_id, name=identity.node_name),
+            others=others,
+            changes=security.changes,
+            settings=cluster_settings,
+            scripts=searches.scripts,
+            files=SharedFiles(
+                SqlNodeRecords(database),
+                shared_files(DeploymentLayout(settings.directory), is_joined=False),
+            ),
+            clock=clock,
+        )
+        await take_part(sharing_parts)
+        await stack.enter_async_context(sharing(sharing_parts))
     server = HttpServer()
     stack.push_async_callback(server.stop, _STOP_TIMEOUT_SECONDS)
     refusals = ConnectionAudit(audit, clock)
@@ -244,7 +264,7 @@ async def _build(settings: NodeSettings, stack: contextlib.AsyncExitStack) -> No
                 KeyGate(security.authenticator, signatures),
                 engine,
                 identity,
-                nodes=gateway_nodes(settings, identity, settings.remote_cluster_port),
+                nodes=others.gateways(gateway_nodes(settings, identity, settings.remote_cluster_port)),
                 running=searches.running,
                 answers=answers,
             ),

@@ -64,7 +64,7 @@ async def open_searches(
     )
     submitted = AsyncSearches(
         coordinator,
-        SqlAsyncSearchRecords(database),
+        SqlAsyncSearchRecords(database, node_id),
         clock,
         lambda: settings.current.maximum_async_response_bytes,
     )

@@ -58,6 +58,11 @@ class DeploymentLayout:
         return CertificateFiles(self.directory / "node.crt", self.directory / "node.key")
 
     @property
+    def records_url(self) -> Path:
+        """URL of the database that the deployment's nodes share; absent where the one node has its own."""
+        return self.directory / "records-url"
+
+    @property
     def trusted(self) -> Path:
         """Authorities trusted for remote clusters' servers: ``*.crt``."""
         return self.directory / "trusted"

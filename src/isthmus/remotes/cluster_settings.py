@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from isthmus.errors import Failure
 from isthmus.names import ClusterAlias
@@ -125,14 +125,15 @@ class ClusterSettingsService:
         """
         async with self._lock:
             self._settings = ClusterSettings(persistent=await self._records.load())
-            try:
-                remotes = self.remotes
-            except Failure as failure:
-                logger.error("stored remote cluster settings are not valid", extra={"reason": failure.reason})  # noqa: TRY400 - the reason says it all
-                remotes = {}
-            else:
-                self._tell_observers()
-            self._follower(remotes)
+            self._follow_stored()
+
+    async def reload(self) -> None:
+        """Take up what another node of this deployment has stored; this node's transient settings stay."""
+        async with self._lock:
+            persistent = await self._records.load()
+            if persistent != self._settings.persistent:
+                self._settings = replace(self._settings, persistent=persistent)
+                self._follow_stored()
 
     async def update(self, persistent: SettingsUpdate, transient: SettingsUpdate) -> ClusterSettings:
         """Apply both updates or neither; when this returns the persistent ones survive a crash.
@@ -140,6 +141,7 @@ class ClusterSettingsService:
         Raises a 400 failure that names the first setting which cannot be.
         """
         async with self._lock:
+            self._settings = replace(self._settings, persistent=await self._records.load())
             following = self._settings.after(persistent, transient, self.static)
             for observer in self._observers:
                 observer.check(following.effective)
@@ -150,6 +152,16 @@ class ClusterSettingsService:
             self._tell_observers()
             self._follower(self.remotes)
             return following
+
+    def _follow_stored(self) -> None:
+        try:
+            remotes = self.remotes
+        except Failure as failure:
+            logger.error("stored remote cluster settings are not valid", extra={"reason": failure.reason})  # noqa: TRY400 - the reason says it all
+            remotes = {}
+        else:
+            self._tell_observers()
+        self._follower(remotes)
 
     def _tell_observers(self) -> None:
         for observer in self._observers:

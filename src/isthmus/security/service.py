@@ -24,6 +24,8 @@ class Security:
     users: Users
     roles: Roles
     api_keys: ApiKeys
+    #: rung also by whoever hears that another process has changed records
+    changes: Changes
 
 
 def build_security(
@@ -42,6 +44,7 @@ def build_security(
         users=Users(records, passwords, changes),
         roles=Roles(records, changes),
         api_keys=ApiKeys(records, changes, clock),
+        changes=changes,
     )
 
 

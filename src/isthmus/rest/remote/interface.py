@@ -105,7 +105,7 @@ class RemoteInterface:
         identity: NodeIdentity,
         clock: Clock | None = None,
         versions: tuple[int, int] = (MINIMUM_VERSION, VERSION),
-        nodes: tuple[GatewayNode, ...] = (),
+        nodes: tuple[GatewayNode, ...] | Callable[[], tuple[GatewayNode, ...]] = (),
         *,
         running: RunningTasks | None = None,
         answers: Answers | None = None,
@@ -276,7 +276,7 @@ class RemoteInterface:
 
     async def _list_nodes(self, incoming: _Incoming) -> NodesAnswer:
         self._decoders.decode(NodesCall, incoming.body)
-        return NodesAnswer(nodes=self._nodes)
+        return NodesAnswer(nodes=self._nodes() if callable(self._nodes) else self._nodes)
 
     async def _local(self, incoming: _Incoming, caller: RemoteSubject) -> LocalCluster:
         """Answer this cluster as this caller of that cluster may see it."""
