@@ -11,7 +11,7 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "environments"))
 
-from postgresql_server import postgresql_or_none
+from postgresql_server import postgresql_or_none  # type: ignore[import-not-found]  # a helper of the tests
 
 from isthmus.security.principal import RoleDescriptor
 from isthmus.store.change_listener import ChangeListener
