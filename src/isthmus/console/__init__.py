@@ -1,0 +1,1 @@
+"""The web console: what an administrator clicks, over the HTTP APIs alone."""

@@ -1,0 +1,1 @@
+"""Two deployments connected in one go: a plan of steps with their undo, and what runs it."""
