@@ -114,6 +114,15 @@ async def test_no_secret_is_in_the_commands_or_in_a_representation() -> None:
     assert _KEY not in f"{done}{apis.calls}"
 
 
+async def test_an_authority_is_added_where_nobody_is_trusted_directly() -> None:
+    """The platform answers null for no direct trust at all."""
+    apis = _Apis()
+    apis.state["trust"] = {"accounts": None, "direct": None}
+    done = await run(_STEPS, apis)
+    assert done.failed is None
+    assert [entry["type"] for entry in apis.state["trust"]["direct"]] == ["proxy"]
+
+
 @pytest.mark.parametrize("lost", [False, True])
 @pytest.mark.parametrize("number", range(len(_STEPS)))
 async def test_nothing_is_left_when_a_step_fails(number: int, lost: bool) -> None:

@@ -171,7 +171,7 @@ def _make_key(connection: Connection) -> Step:
 
 def _trust_authority(connection: Connection) -> Step:
     def request(known: Known) -> Request | None:
-        direct = list(known.trust.get("direct", ()))
+        direct = _direct(known)
         if any(_holds(entry, known.authority_pem) for entry in direct):
             return None
         added = {
@@ -185,14 +185,16 @@ def _trust_authority(connection: Connection) -> Step:
     return Step(
         "Trust the remote environment's certificate authority",
         request,
-        undo=lambda known: _replace_trust(
-            connection, known, {**known.trust, "direct": list(known.trust.get("direct", ()))}
-        ),
+        undo=lambda known: _replace_trust(connection, known, {**known.trust, "direct": _direct(known)}),
     )
 
 
+def _direct(known: Known) -> list[Any]:
+    return list(known.trust.get("direct") or ())  # null where there is none
+
+
 def _holds(entry: Mapping[str, Any], pem: str) -> bool:
-    pems = [certificate.get("pem", "").strip() for certificate in entry.get("certificates", ())]
+    pems = [certificate.get("pem", "").strip() for certificate in entry.get("certificates") or ()]
     return entry.get("type") == "proxy" and pem.strip() in pems
 
 
