@@ -35,6 +35,7 @@ class _Apis:
         self.state = copy.deepcopy(_EMPTY)
         self.calls: list[Request] = []
         self.connected = True
+        self.undoing = asyncio.Event()
         self._fail_at, self._lost, self._refuse_undo = fail_at, lost, refuse_undo
 
     async def call(self, request: Request) -> Any:
@@ -44,6 +45,9 @@ class _Apis:
         failed_before = 0 <= self._fail_at < number
         if number == self._fail_at and not self._lost:
             raise StepRefusedError("refused by the test")
+        if failed_before:
+            self.undoing.set()
+            await asyncio.sleep(0)
         if failed_before and self._refuse_undo:
             raise StepRefusedError("still refused")
         answer = self._effect(request) or self._answer(request.path)
@@ -146,6 +150,19 @@ async def test_nothing_is_left_when_the_run_is_cancelled(number: int) -> None:
             task.cancel()
 
     task = asyncio.create_task(run(_STEPS, apis, cancel))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert apis.state == _EMPTY
+
+
+async def test_nothing_is_left_when_undoing_is_cancelled_again_and_again() -> None:
+    """A run that is undoing after a refusal finishes that first, and is cancelled then."""
+    apis = _Apis(len(_STEPS) - 1)
+    task = asyncio.create_task(run(_STEPS, apis))
+    await apis.undoing.wait()
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0)
     with pytest.raises(asyncio.CancelledError):
         await task
     assert apis.state == _EMPTY

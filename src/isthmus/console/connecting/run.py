@@ -52,7 +52,7 @@ async def run(
             told(step.title)
             await running.do(step)
         except StepRefusedError as refusal:
-            undone, left_behind = await asyncio.shield(running.undo())
+            undone, left_behind = await _to_the_end(running)
             return Done(
                 tuple(running.finished),
                 tuple(running.commands),
@@ -62,10 +62,23 @@ async def run(
                 left_behind,
             )
         except BaseException:  # cancelled, or a bug: nothing stays half done either way
-            undoing = asyncio.ensure_future(running.undo())
-            await asyncio.shield(undoing)
+            await _to_the_end(running)
             raise
     return Done(tuple(running.finished), tuple(running.commands))
+
+
+async def _to_the_end(running: _Run) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Undo, however often the caller is cancelled meanwhile; it is cancelled once that is over."""
+    undoing = asyncio.create_task(running.undo())
+    cancelled: asyncio.CancelledError | None = None
+    while not undoing.done():
+        try:
+            await asyncio.shield(undoing)
+        except asyncio.CancelledError as again:
+            cancelled = again
+    if cancelled is not None:
+        raise cancelled
+    return undoing.result()
 
 
 class _Run:
