@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -30,14 +28,17 @@ def _free_port() -> int:
 
 
 def _program(name: str) -> str:
-    """Answer the path of a program that a package of the tests brings along."""
+    """Answer the path of a program that a package of the tests brings along.
+
+    Not of the script that starts it: a script that is ended leaves the program behind.
+    """
     if name == "osmem-server":
         import osmem_server
 
         return osmem_server.resolve_binary()
-    found = shutil.which(name, path=str(Path(sys.executable).parent))
-    assert found is not None
-    return found
+    import noida_db
+
+    return str(Path(noida_db.__file__).with_name(name))
 
 
 @contextmanager
