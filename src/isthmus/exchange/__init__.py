@@ -12,6 +12,12 @@ from isthmus.exchange.contracts import (
     HeldIndices,
     SearchTarget,
 )
+from isthmus.exchange.replicating import (
+    HistoryBatch,
+    HistoryKind,
+    HistoryOperation,
+    HistoryRequest,
+)
 from isthmus.exchange.searching import (
     DEFAULT_PAGE_SIZE,
     DEFAULT_TRACK_TOTAL_HITS,
@@ -69,6 +75,10 @@ __all__ = (
     "FieldRequest",
     "HeldIndices",
     "HighlightField",
+    "HistoryBatch",
+    "HistoryKind",
+    "HistoryOperation",
+    "HistoryRequest",
     "Hit",
     "IndexDescription",
     "IndexSelection",
