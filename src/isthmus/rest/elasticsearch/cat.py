@@ -47,6 +47,7 @@ _LISTING: Final = (
     "/_cat/health\n"
     "/_cat/indices\n"
     "/_cat/indices/{index}\n"
+    "/_cat/tasks\n"
 )
 
 

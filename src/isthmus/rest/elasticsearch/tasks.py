@@ -8,6 +8,8 @@ from typing import Final
 from isthmus.errors import Failure, FailureKind, illegal_argument
 from isthmus.remotes.records import NodeIdentity
 from isthmus.rest.elasticsearch.call import Call, ElasticsearchRouter
+from isthmus.rest.elasticsearch.cat_table import TABLE_PARAMETERS, rendered
+from isthmus.rest.elasticsearch.cat_tasks import tasks_table
 from isthmus.rest.elasticsearch.nodes import selects_node
 from isthmus.rest.elasticsearch.search_values import time_milliseconds
 from isthmus.rest.elasticsearch.tasks_rendering import matches, task_id, task_object, tasks_object
@@ -22,6 +24,8 @@ _GROUPINGS: Final = ("nodes", "parents", "none")
 _FILTERS: Final = ("actions", "nodes", "parent_task_id")
 _WAITING: Final = ("timeout", "wait_for_completion")
 _DEFAULT_TIMEOUT: Final = "30s"
+#: not ``time``: the one column that it changes is always in the unit that fits
+_CAT_PARAMETERS: Final = tuple([name for name in TABLE_PARAMETERS if name != "time"])
 
 
 class Tasks:
@@ -42,6 +46,20 @@ class Tasks:
             # Two lists that waited for each other would wait for ever.
             await self._wait([task for task in tasks if task.action != _LIST_ACTION], call.parameters)
             return json_response(tasks_object(self._identity, tasks, group_by, detailed=detailed))
+        finally:
+            self._running.end(listing)
+
+    async def table(self, call: Call) -> Response:
+        """Answer what runs as a table."""
+        detailed = boolean_parameter(call.parameters, "detailed", default=False)
+        accept = call.request.headers.get("accept", "")
+        if boolean_parameter(call.parameters, "help", default=False):
+            return rendered(tasks_table(self._identity, (), detailed=detailed), call.parameters, accept)
+        require_cluster_action(call.principal, _LIST_ACTION)
+        listing = self._running.begin(_LIST_ACTION, cancellable=False)
+        try:
+            shown = tasks_table(self._identity, self._selected(call.parameters), detailed=detailed)
+            return rendered(shown, call.parameters, accept)
         finally:
             self._running.end(listing)
 
@@ -125,6 +143,7 @@ def register(router: ElasticsearchRouter, running: RunningTasks, identity: NodeI
     listing = (*_FILTERS, *_WAITING, "detailed", "group_by", "master_timeout")
     cancelling = (*_WAITING, "group_by")
     router.add("GET", "/_tasks", tasks.list_tasks, listing)
+    router.add("GET", "/_cat/tasks", tasks.table, (*_CAT_PARAMETERS, *_FILTERS, "detailed"))
     router.add("GET", "/_tasks/{task_id}", tasks.get_task, _WAITING)
     router.add("POST", "/_tasks/_cancel", tasks.cancel_tasks, (*_FILTERS, *cancelling))
     router.add("POST", "/_tasks/{task_id}/_cancel", tasks.cancel_task, cancelling)
