@@ -30,12 +30,11 @@ from isthmus.exchange import SearchRequest
 from isthmus.names import ClusterAlias
 from isthmus.sandbox import Deployment, Sandbox, SandboxOptions
 from isthmus.search.plan import SearchOrder, plan_search
-from run import INDEX, QUERIES, fill, load, node_process, resident_megabytes
+from run import INDEX, QUERIES, Measured, fill, load, node_process, resident_megabytes
 
 _MANY: Final = 10_000
 _WAITING: Final = 1_000
 _ROUNDS: Final = 7
-_CHEAP: Final = next(iter(QUERIES.values()))
 
 
 def plans(console: Console) -> None:
@@ -69,21 +68,18 @@ def best_of(work: Callable[[], object]) -> float:
 
 def clusters(console: Console, numbers: list[int], documents: int, seconds: float) -> None:
     """Print the time of one search over more and more clusters, each with documents of its own."""
-    table = Table(title=f"cheap search over clusters of {documents:,} documents, 1 connection", min_width=60)
-    for column in ("clusters", "p50 ms", "p99 ms", "against one cluster", "if linear"):
-        table.add_column(column, justify="right")
     with Sandbox(SandboxOptions(environments=max(numbers))) as sandbox:
         deployments = [environment.deployments[0] for environment in sandbox.fabric.environments]
         for number, deployment in enumerate(deployments):
             fill(deployment, documents, number + 1)
-        near = deployments[0]
-        first: float | None = None
-        with tempfile.NamedTemporaryFile(suffix=".json") as body:
-            body.write(json.dumps(_CHEAP).encode())
-            body.flush()
+        for title, query in QUERIES.items():
+            heading = f"{title}, over clusters of {documents:,} documents, 1 connection"
+            table = Table(title=heading, min_width=60)
+            for column in ("clusters", "p50 ms", "p99 ms", "against one cluster", "if linear"):
+                table.add_column(column, justify="right")
+            first: float | None = None
             for number in numbers:
-                names = [INDEX, *(f"{alias}:{INDEX}" for alias in near.remotes[: number - 1])]
-                seen = load(near, f"/{','.join(names)}/_search", Path(body.name), 1, seconds)
+                seen = _over(deployments[0], number, query, seconds)
                 first = first or seen.p50_milliseconds
                 table.add_row(
                     str(number),
@@ -92,7 +88,16 @@ def clusters(console: Console, numbers: list[int], documents: int, seconds: floa
                     f"{seen.p50_milliseconds / first:.1f}",
                     f"{number / numbers[0]:.0f}",
                 )
-    console.print(table)
+            console.print(table)
+
+
+def _over(near: Deployment, number: int, query: dict[str, Any], seconds: float) -> Measured:
+    """Search so many clusters, this one among them."""
+    names = [INDEX, *(f"{alias}:{INDEX}" for alias in near.remotes[: number - 1])]
+    with tempfile.NamedTemporaryFile(suffix=".json") as body:
+        body.write(json.dumps(query).encode())
+        body.flush()
+        return load(near, f"/{','.join(names)}/_search", Path(body.name), 1, seconds)
 
 
 def waiting(console: Console) -> None:
