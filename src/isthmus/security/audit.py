@@ -231,7 +231,9 @@ def _who(request: AuditedRequest, notes: Notes) -> JsonObject:
     # As in Elasticsearch: the user is the key's owner, and who asked over there stands beside it.
     kind = _authentication_type(principal)
     key_owner = principal.api_key_owner
-    described = _described(kind, key_owner, principal.realm_name, principal.api_key_id, principal.api_key_name)
+    described = _described(
+        kind, key_owner, principal.realm_name, principal.api_key_id, principal.api_key_name
+    )
     described["cross_cluster_access"] = _principal(principal.subject)
     return described
 
