@@ -352,3 +352,11 @@ def test_an_answer_that_is_not_understood_is_the_other_sides_fault(part: dict[st
     with pytest.raises(Failure) as raised:
         combine(parse_aggregations({"a": {"terms": {"field": "k"}}}), [part])
     assert raised.value.fault is Fault.REMOTE
+
+
+def test_what_merges_and_makes_no_sense_is_the_peers_failure() -> None:
+    """A number of characters below zero is noticed only when all answers are finished."""
+    part = {"lengths": {"1": 1}, "characters": {"a": 2, "b": -1}}
+    with pytest.raises(Failure, match="were not understood") as raised:
+        combined({"string_stats": {"field": "team"}}, part)
+    assert raised.value.fault is Fault.REMOTE

@@ -59,9 +59,11 @@ def combine(tree: AggregationTree, parts: Sequence[JsonObject]) -> JsonObject:
     answered = [part for part in parts if part]
     if not answered:
         return {}
-    final = finish_all(tree.nodes, merge(tree, answered), BucketBudget())
-    if tree.computed:
-        apply_pipelines(tree.level, final)
+    merged = merge(tree, answered)
+    with _understanding():  # what can be merged may still make no sense
+        final = finish_all(tree.nodes, merged, BucketBudget())
+        if tree.computed:
+            apply_pipelines(tree.level, final)
     return final
 
 
@@ -80,7 +82,7 @@ def _understanding() -> Iterator[None]:
     """Make whatever goes wrong with a part of another cluster that cluster's failure."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as problem:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as problem:
         raise Failure(
             FailureKind.INTERNAL,
             "aggregation_execution_exception",
