@@ -57,6 +57,7 @@ class SharedFiles:
     def __init__(self, records: SqlNodeRecords, files: tuple[SharedFile, ...]) -> None:
         self._records = records
         self._files = files
+        #: what files looked like when they were last compared; one without an entry is compared again
         self._seen: dict[str, tuple[int, int] | None] = {}
         self._lock = asyncio.Lock()
 
@@ -83,6 +84,7 @@ class SharedFiles:
         mark = await asyncio.to_thread(_read, file.mark)
         is_changed_here = mark.decode("ascii", "replace").strip() != _digest(here)
         there = await self._records.find_file_or_none(file.name)
+        is_replaced = False
         if file.publishes and (there is None or (is_changed_here and there != here)):
             if here or file.may_be_absent:
                 await self._records.put_file(file.name, here, Topic.KEYSTORE)
@@ -90,10 +92,14 @@ class SharedFiles:
         elif there is not None and there != here:
             await asyncio.to_thread(_replace, file, there)
             logger.info("file of another node taken over", extra={"file": file.name})
-            here, signature = there, _signature(file.path)
+            here, is_replaced = there, True
         if mark.decode("ascii", "replace").strip() != _digest(here):
             await asyncio.to_thread(write_private, file.mark, _digest(here).encode())
         self._seen[file.name] = signature
+        if (
+            is_replaced
+        ):  # somebody may have written it since: whatever it looks like now, it is compared again
+            del self._seen[file.name]
 
 
 def _replace(file: SharedFile, content: bytes) -> None:
