@@ -49,12 +49,16 @@ SIGNED = {f"{EU}signing.certificate": "node.crt", f"{EU}signing.key": "node.key"
 class MemoryRecords:
     """Cluster settings in memory."""
 
+    def __init__(self) -> None:
+        self._saved: dict[str, str | tuple[str, ...]] = {}
+
     async def load(self) -> Mapping[str, str | tuple[str, ...]]:
-        """Answer nothing."""
-        return {}
+        """Answer what was saved."""
+        return dict(self._saved)
 
     async def save(self, settings: Mapping[str, str | tuple[str, ...]]) -> None:
-        """Keep nothing: no test restarts."""
+        """Keep it for the next load."""
+        self._saved = dict(settings)
 
 
 @pytest.fixture

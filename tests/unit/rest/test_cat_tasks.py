@@ -7,6 +7,7 @@ import pytest
 from isthmus.errors import Failure, FailureKind
 from isthmus.exchange import SearchRequest
 from isthmus.remotes.records import NodeIdentity
+from isthmus.remotes.trace import begin_trace
 from isthmus.rest.elasticsearch.call import Call, Handler
 from isthmus.rest.elasticsearch.cat_tasks import duration_text
 from isthmus.rest.elasticsearch.tasks import register
@@ -35,6 +36,7 @@ async def _table(running: RunningTasks, query: str, privilege: str = "monitor") 
 
 
 def _running() -> RunningTasks:
+    begin_trace({})  # of no caller's: what another test asked in this context is not meant
     running = RunningTasks()
     running.begin_parent("indices:data/read/msearch")
     running.begin("indices:data/read/search", SearchOrder(("logs",), SearchRequest()))

@@ -260,10 +260,9 @@ async def test_a_failure_is_kept_beside_what_was_found(place: Place) -> None:
     place.searcher.failure = index_not_found("logs")
     search, _ = await searches.submit(ANN, ORDER, submission(), written)
     place.searcher.gate.set()
-    for found in (
-        await searches.get(ANN, search.id, wait_seconds=10),
-        await (await place.start()).get(ANN, search.id),
-    ):
+    now = await searches.get(ANN, search.id, wait_seconds=10)
+    await searches.close()
+    for found in (now, await (await place.start()).get(ANN, search.id)):
         assert (ids(found.response), found.is_partial, found.is_running) == (["None"], True, False)
         assert found.error is not None
         assert (found.error.error_type, found.error.reason) == (

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from clusters_split import SplitClusters
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 PROPERTIES: dict[str, Any] = {
@@ -79,6 +79,7 @@ def _without_index(answer: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example("bo", {"field": "name.whole", "size": 10, "fuzzy": {}})  # weights 0 and 1 that score alike
 @given(_TEXTS, _OPTIONS)
 def test_every_option_is_that_of_one_index(
     clusters: SplitClusters, text: str, options: dict[str, Any]

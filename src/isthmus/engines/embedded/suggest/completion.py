@@ -43,6 +43,11 @@ class _Match(NamedTuple):
     text: str
     term: str
 
+    @property
+    def rank(self) -> tuple[float, str]:
+        """Answer what it is suggested by; documents of the same rank are in the order of their ids."""
+        return self.descending_score, self.text
+
 
 @dataclass(frozen=True, slots=True)
 class CompletingIndex:
@@ -95,15 +100,24 @@ class _Completer:
         options: list[dict[str, Any]] = []
         while waiting and len(options) < suggester.size:
             match = heapq.heappop(waiting)
+            # Weights may differ and score alike (a fuzzy match counts no weight as one): those are equals.
+            equals = [match]
+            while waiting and waiting[0].rank == match.rank:
+                equals.append(heapq.heappop(waiting))
             if suggester.skip_duplicates and any(option["text"] == match.text for option in options):
                 continue
-            for document in self._documents(match.term):
-                if self._best_of(document, matches) != match:
+            for found, document in heapq.merge(*map(self._found, equals), key=lambda pair: pair[1].id):
+                if self._best_of(document, matches) != found:
                     continue
-                options.append(self._option(match, document))
+                options.append(self._option(found, document))
                 if suggester.skip_duplicates or len(options) == suggester.size:
                     break
         return options
+
+    def _found(self, match: _Match) -> Iterator[tuple[_Match, SourceRow]]:
+        """Yield the documents with an input, in the order of their ids."""
+        for document in self._documents(match.term):
+            yield match, document
 
     def _matches(self) -> dict[str, _Match]:
         """Answer each input that begins as the text does, by its term."""
