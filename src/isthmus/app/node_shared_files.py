@@ -96,9 +96,7 @@ class SharedFiles:
         if mark.decode("ascii", "replace").strip() != _digest(here):
             await asyncio.to_thread(write_private, file.mark, _digest(here).encode())
         self._seen[file.name] = signature
-        if (
-            is_replaced
-        ):  # somebody may have written it since: whatever it looks like now, it is compared again
+        if is_replaced:  # somebody may have written it since: it is compared again
             del self._seen[file.name]
 
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import orjson
 
 from isthmus.errors import Failure, FailureKind, Fault
-from isthmus.exchange import FailureReport, Hit, JsonObject, SearchResult, ShardCounts, TotalHits
+from isthmus.exchange import FailureReport, Hit, JsonObject, SearchResult
 from isthmus.names import ClusterAlias
 from isthmus.search.aggregations import combine, with_cluster_alias
 from isthmus.search.aggregations.sort_keys import formatted_sort
@@ -26,6 +26,7 @@ from isthmus.search.profiles import profile_of
 from isthmus.search.shard_failures import search_phase_failure
 from isthmus.search.suggestions import combine_suggestions
 from isthmus.search.suggestions_of_clusters import suggestions_of_cluster
+from isthmus.search.tallies import highest_score, shards_of, terminated_early, total_of
 
 _Answered: TypeAlias = tuple[ClusterAlias | None, SearchResult]
 
@@ -67,10 +68,10 @@ def merge(plan: Plan, outcomes: Sequence[Outcome], took_milliseconds: int) -> Se
     result = SearchResult(
         took_milliseconds=took_milliseconds,
         timed_out=timed_out,
-        terminated_early=_terminated_early(results),
-        shards=_sum_of_shards(results),
-        total=_total(results, plan.request.track_total_hits),
-        max_score=_highest(results),
+        terminated_early=terminated_early(results),
+        shards=shards_of(results),
+        total=total_of(results, plan.request.track_total_hits),
+        max_score=highest_score(results),
         hits=_hits(plan, answered),
         aggregations=_aggregations(plan, answered),
         failures=_failures(answered),
@@ -178,36 +179,3 @@ def _suggestions(plan: Plan, answered: Sequence[_Answered]) -> JsonObject:
         for alias, result in answered
     ]
     return combine_suggestions(request, parts, final=True)
-
-
-def _total(results: Sequence[SearchResult], track: bool | int) -> TotalHits | None:  # noqa: FBT001 - as asked
-    """Answer the sum, cut to what the caller wanted counted; None where nothing was to be tracked."""
-    if track is False:
-        return None
-    counted = [result.total for result in results if result.total is not None]
-    value = sum([part.value for part in counted])
-    relation = "gte" if "gte" in [part.relation for part in counted] else "eq"
-    if track is not True and value > track:
-        return TotalHits(value=track, relation="gte")
-    return TotalHits(value=value, relation=relation)
-
-
-def _highest(results: Sequence[SearchResult]) -> float | None:
-    return max([result.max_score for result in results if result.max_score is not None], default=None)
-
-
-def _terminated_early(results: Sequence[SearchResult]) -> bool | None:
-    """Answer None where no cluster said anything about it."""
-    said = [result.terminated_early for result in results if result.terminated_early is not None]
-    return True in said if said else None
-
-
-def _sum_of_shards(results: Sequence[SearchResult]) -> ShardCounts:
-    total = successful = skipped = failed = 0
-    for result in results:
-        part = result.shards
-        total += part.total
-        successful += part.successful
-        skipped += part.skipped
-        failed += part.failed
-    return ShardCounts(total=total, successful=successful, skipped=skipped, failed=failed)

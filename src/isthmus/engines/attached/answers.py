@@ -13,6 +13,7 @@ import orjson
 
 from isthmus.errors import Failure, FailureKind, Fault
 from isthmus.exchange import FailureReport, Json, JsonObject
+from isthmus.remotes.failure_reports import report_of
 
 Shape = TypeVar("Shape")
 
@@ -178,19 +179,6 @@ def report_of_object(
         )
     kind = kind_of_type(type_of(error.get("type")), default)
     return report_of(failure_of_object(error, kind), index)
-
-
-def report_of(failure: Failure, index: str | None) -> FailureReport:
-    """Answer a failure as data."""
-    return FailureReport(
-        kind=failure.kind.name,
-        error_type=failure.error_type,
-        reason=failure.reason,
-        fault=failure.fault.value,
-        metadata=dict(failure.metadata),
-        caused_by=None if failure.caused_by is None else report_of(failure.caused_by, None),
-        index=index,
-    )
 
 
 def _is_plain(value: Any) -> bool:

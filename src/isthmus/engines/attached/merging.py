@@ -11,11 +11,12 @@ from typing import Final
 
 import msgspec
 
-from isthmus.exchange import SearchRequest, SearchResult, ShardCounts, TotalHits
+from isthmus.exchange import SearchRequest, SearchResult
 from isthmus.search.aggregations import merge as merge_aggregations
 from isthmus.search.aggregations import parse_aggregations
 from isthmus.search.ordering import Found, in_order, one_of_each_group
 from isthmus.search.suggestions import combine_suggestions
+from isthmus.search.tallies import highest_score, shards_of, terminated_early, total_of
 
 #: searches of one request that run at the same time
 _AT_ONCE: Final = 16
@@ -50,21 +51,14 @@ def merged(request: SearchRequest, parts: Sequence[SearchResult]) -> SearchResul
     )
     if request.collapse is not None:
         found = one_of_each_group(found)
-    early = [part.terminated_early for part in parts if part.terminated_early is not None]
-    scores = [part.max_score for part in parts if part.max_score is not None]
     counted = [part.aggregations for part in parts if part.aggregations]
     return SearchResult(
         took_milliseconds=max((part.took_milliseconds for part in parts), default=0),
         timed_out=any(part.timed_out for part in parts),
-        terminated_early=any(early) if early else None,
-        shards=ShardCounts(
-            total=sum(part.shards.total for part in parts),
-            successful=sum(part.shards.successful for part in parts),
-            skipped=sum(part.shards.skipped for part in parts),
-            failed=sum(part.shards.failed for part in parts),
-        ),
-        total=_total(request, parts),
-        max_score=max(scores, default=None),
+        terminated_early=terminated_early(parts),
+        shards=shards_of(parts),
+        total=total_of(parts, request.track_total_hits),
+        max_score=highest_score(parts),
         hits=tuple(hit for _, hit in found[request.offset : request.offset + request.size]),
         aggregations=merge_aggregations(parse_aggregations(request.aggregations), counted)
         if request.aggregations and (counted or not parts)
@@ -76,15 +70,3 @@ def merged(request: SearchRequest, parts: Sequence[SearchResult]) -> SearchResul
         else {},
         profile=tuple(each for part in parts for each in part.profile),
     )
-
-
-def _total(request: SearchRequest, parts: Sequence[SearchResult]) -> TotalHits | None:
-    if request.track_total_hits is False:
-        return None
-    totals = [part.total for part in parts if part.total is not None]
-    value = sum(total.value for total in totals)
-    at_least = any(total.relation == "gte" for total in totals)
-    most = request.track_total_hits
-    if most is not True and value > most:
-        return TotalHits(value=most, relation="gte")
-    return TotalHits(value=value, relation="gte") if at_least else TotalHits(value=value)

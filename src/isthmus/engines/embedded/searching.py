@@ -34,7 +34,6 @@ from isthmus.engines.embedded.searching_pool import SearchPool, Stop, Stopped
 from isthmus.engines.embedded.searching_results import (
     hits_of,
     max_score_of,
-    report_of,
     sort_kinds_of,
     terminated_early_of,
     total_of,
@@ -53,6 +52,7 @@ from isthmus.exchange import (
     ShardCounts,
     TermStatistics,
 )
+from isthmus.remotes.failure_reports import report_of
 
 logger = logging.getLogger(__name__)
 

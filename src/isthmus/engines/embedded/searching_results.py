@@ -20,6 +20,7 @@ from isthmus.engines.embedded.sorting_pages import Row
 from isthmus.engines.embedded.source_filter import SourceFilter, parse_source_filter, shown_source
 from isthmus.errors import Failure
 from isthmus.exchange import FailureReport, FetchRequest, Hit, SearchRequest, TotalHits
+from isthmus.remotes.failure_reports import report_of
 
 _NOTHING_MORE: Final = FetchRequest()
 
@@ -204,16 +205,3 @@ def sort_kinds_of(parts: Sequence[IndexPart]) -> tuple[str, ...]:
 
 def _is_address(key: ResolvedKey) -> bool:
     return key.mapped is not None and key.mapped.type == "ip"
-
-
-def report_of(failure: Failure, index: str | None) -> FailureReport:
-    """Answer a failure of one index as data."""
-    return FailureReport(
-        kind=failure.kind.name,
-        error_type=failure.error_type,
-        reason=failure.reason,
-        fault=failure.fault.value,
-        metadata=dict(failure.metadata),
-        caused_by=None if failure.caused_by is None else report_of(failure.caused_by, None),
-        index=index,
-    )

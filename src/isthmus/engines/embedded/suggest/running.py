@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from isthmus.engines.embedded.searching_index import IndexPart, SearchedIndex
-from isthmus.engines.embedded.searching_results import report_of
 from isthmus.engines.embedded.suggest.completion import CompletingIndex, suggest_completions
 from isthmus.engines.embedded.suggest.phrase import suggest_phrases
 from isthmus.engines.embedded.suggest.term import SuggestingIndex, suggest_terms
 from isthmus.errors import Failure
 from isthmus.exchange import FailureReport, JsonObject, SearchRequest
+from isthmus.remotes.failure_reports import report_of
 from isthmus.search.suggestions import combine_suggestions
 
 
